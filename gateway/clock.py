@@ -1,0 +1,58 @@
+"""The one source of time outside the pure core.
+
+Everything that needs the time is given a `Clock`. A scaled clock lets a demonstration and its simulated
+devices share one accelerated night: both compute the same instant from the machine's clock, so that no
+message between them is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Wall time in ms since the epoch, UTC: `start + (machine time - anchor) * speed`."""
+
+    start: int = 0  # ms
+    anchor: int = 0  # ms, machine time at which the clock showed `start`
+    speed: float = 1.0
+
+    def now(self) -> int:
+        """Now, in ms since the epoch, UTC."""
+        machine = time.time_ns() // 1_000_000
+        if self.speed == 1.0:
+            return self.start + machine - self.anchor
+        return self.start + round((machine - self.anchor) * self.speed)
+
+    def seconds_until(self, at: int) -> float:
+        """Machine seconds from now until the instant `at` (ms); never negative."""
+        return max(0.0, (at - self.now()) / 1000 / self.speed)
+
+    async def sleep_until(self, at: int) -> None:
+        """Sleep until the clock shows `at` (ms)."""
+        while (seconds := self.seconds_until(at)) > 0:
+            await asyncio.sleep(seconds)
+
+    @classmethod
+    def parse(cls, text: str) -> Clock:
+        """Read `start,anchor,speed` (ms, ms, factor), the form of `str(clock)`.
+
+        Raises ValueError when the text has another form or a speed that is not positive.
+        """
+        try:
+            start, anchor, speed = text.split(",")
+            clock = cls(int(start), int(anchor), float(speed))
+        except ValueError:
+            raise ValueError(f"a clock is written start,anchor,speed in ms, not {text!r}") from None
+        if not clock.speed > 0:
+            raise ValueError("the speed of a clock must be above 0")
+        return clock
+
+    def __str__(self) -> str:
+        return f"{self.start},{self.anchor},{self.speed:g}"
+
+
+SYSTEM_CLOCK = Clock()

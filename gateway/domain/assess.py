@@ -1,0 +1,227 @@
+"""From what an occurrence has claimed to its verdict at an instant (docs/judging.md, part 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.domain.facts import Outcome, RadioCall, Scan
+from gateway.domain.hearing import Hearing
+from gateway.domain.plan import At, DutyKind
+from gateway.domain.rounds import RoundRule
+from gateway.domain.tracks import Owed, Track
+from gateway.domain.verdicts import Call, Finding, Occurrence, Reason, Verdict, Visit, VisitVerdict
+
+
+@dataclass(slots=True)
+class Assessment:
+    """A verdict with its reason. `settled`: only a fact can change it now, not time and not hearing more."""
+
+    verdict: Verdict
+    reason: Reason
+    settled: bool = False
+    waits_for: tuple[str, ...] = ()  # devices that may still hold the proof
+
+
+_NOT_DUE: Final = Assessment(Verdict.UPCOMING, Reason("not_due"))
+_NOT_BEGUN: Final = Assessment(Verdict.OPEN, Reason("not_begun"))
+_AWAITING_CALL: Final = Assessment(Verdict.OPEN, Reason("awaiting_call"))
+
+
+def assess(track: Track, owed: Owed, now: int, hearing: Hearing) -> Assessment:
+    """The verdict on one occurrence at `now` (ms)."""
+    if owed.done is not None:
+        return _assess_fulfilled(track, owed, owed.done)
+    if now <= owed.due:
+        return _assess_open(track, owed, now)
+    return _assess_overdue(track, owed, now, hearing)
+
+
+def _assess_fulfilled(track: Track, owed: Owed, done: int) -> Assessment:
+    assert owed.evidence is not None
+    proof = owed.evidence[-1]
+    abnormal = isinstance(proof, RadioCall) and proof.outcome is Outcome.ABNORMAL
+    if done > owed.due:
+        by = {"by_s": _seconds(done - owed.due)}
+        if done - proof.uncertainty <= owed.due:
+            reason = Reason("time_uncertain", {"uncertainty_s": _seconds(proof.uncertainty)})
+            return Assessment(Verdict.UNVERIFIED, reason, settled=True)
+        if abnormal:
+            return Assessment(Verdict.LATE, Reason("abnormal", by), settled=True)
+        code = "completed_late" if track.duty.kind is DutyKind.ROUND else "answered_late"
+        return Assessment(Verdict.LATE, Reason(code, by), settled=True)
+    started = started_at(track, owed)
+    if isinstance(track.duty.cadence, At) and started is not None and started < owed.opens:
+        reason = Reason("completed_early", {"by_s": _seconds(owed.opens - started)})
+        return Assessment(Verdict.EARLY, reason, settled=True)
+    if track.duty.kind is DutyKind.ROUND:
+        return Assessment(Verdict.ON_TIME, Reason("on_time"), settled=True)
+    return Assessment(Verdict.ON_TIME, Reason("abnormal" if abnormal else "answered"), settled=True)
+
+
+def _assess_open(track: Track, owed: Owed, now: int) -> Assessment:
+    if owed.evidence:
+        if track.rule is None:
+            return Assessment(Verdict.OPEN, Reason("no_answer", {"calls": len(owed.evidence)}))
+        visited = _visited(track.rule, owed)
+        return Assessment(Verdict.OPEN, Reason("under_way", {"visited": visited, "of": track.rule.size}))
+    if now < owed.opens:
+        return _NOT_DUE
+    return _NOT_BEGUN if track.rule is not None else _AWAITING_CALL
+
+
+def _assess_overdue(track: Track, owed: Owed, now: int, hearing: Hearing) -> Assessment:
+    devices = track.proof_devices
+    silent = hearing.silent_at(devices, owed.due) if devices else []
+    settled = not silent or now >= owed.due + track.plan.settle_after_s * 1000
+    verdict, code, params = (
+        _what_is_missing(track.rule, owed) if track.rule is not None else _who_did_not_call(owed)
+    )
+    if settled:
+        if silent:
+            params |= {"settled": True, "devices": silent}
+        return Assessment(verdict, Reason(code, params), settled=True)
+    since = [hearing.device(device).heard_until for device in silent]
+    params |= {"devices": silent, "since": max(min(since), 0) or None}
+    if code != "no_answer":
+        code = "no_proof"
+    return Assessment(Verdict.UNVERIFIED, Reason(code, params), waits_for=tuple(silent))
+
+
+def _what_is_missing(rule: RoundRule, owed: Owed) -> tuple[Verdict, str, dict[str, Any]]:
+    visited = _visited(rule, owed)
+    counts: dict[str, Any] = {"visited": visited, "of": rule.size}
+    if not owed.evidence:
+        return Verdict.MISSED, "not_visited", counts
+    seen = _seen(rule, owed)
+    missing = [stop for stop in dict.fromkeys(rule.route.checkpoints) if stop not in seen]
+    if missing:
+        return Verdict.INCOMPLETE, "incomplete", counts | {"missing": missing}
+    walked = rule.longest_ordered(_claimed(rule, owed))
+    astray = [stop for place, stop in enumerate(rule.route.checkpoints) if place not in walked]
+    return Verdict.INCOMPLETE, "out_of_order", counts | {"checkpoints": astray}
+
+
+def _who_did_not_call(owed: Owed) -> tuple[Verdict, str, dict[str, Any]]:
+    calls = [call for call in owed.evidence or () if call.occurred_at <= owed.due]
+    if calls:
+        return Verdict.MISSED, "no_answer", {"calls": len(calls)}
+    return Verdict.MISSED, "not_called", {}
+
+
+def _seconds(ms: int) -> float:
+    return round(ms / 1000, 1)
+
+
+def _claimed(rule: RoundRule, owed: Owed) -> list[tuple[str, Scan]]:
+    """The claimed scans with the checkpoint of each, in canonical order."""
+    by_tag = rule.plan.checkpoint_by_tag
+    return [(by_tag[scan.tag], scan) for scan in owed.evidence or () if isinstance(scan, Scan)]
+
+
+def _seen(rule: RoundRule, owed: Owed) -> set[str]:
+    return {checkpoint for checkpoint, _ in _claimed(rule, owed)}
+
+
+def _visited(rule: RoundRule, owed: Owed) -> int:
+    return owed.expected if rule.strict else owed.seen.bit_count()
+
+
+def started_at(track: Track, owed: Owed) -> int | None:
+    """When the first counted scan, or the first call, happened (ms)."""
+    if not owed.evidence:
+        return None
+    if track.rule is None or not track.rule.strict:
+        return owed.evidence[0].occurred_at
+    walk = track.rule.counted(_claimed(track.rule, owed))
+    return walk[0][1].occurred_at if walk else owed.evidence[0].occurred_at
+
+
+def describe(track: Track, owed: Owed, now: int, assessment: Assessment) -> Occurrence:
+    """The whole of what is known about one occurrence at `now` (ms)."""
+    duty, rule = track.duty, track.rule
+    visits: tuple[Visit, ...] = ()
+    findings: list[Finding] = []
+    if rule is not None:
+        claimed = _claimed(rule, owed)
+        visits = _visits(track, rule, owed, now, claimed)
+        findings = rule.findings(rule.counted(claimed))
+        name = rule.route.name
+        post = duty.post
+    else:
+        name = track.plan.post_by_id[track.subject].name
+        post = track.subject
+    evidence = owed.evidence or ()
+    carriers = {scan.guard or scan.device for scan in evidence if isinstance(scan, Scan)}
+    carriers |= {call.by for call in evidence if isinstance(call, RadioCall) and call.by}
+    people = track.plan.person_by_token
+    return Occurrence(
+        id=occurrence_id(track, owed),
+        track=track.key,
+        duty=duty.id,
+        kind=duty.kind,
+        subject=track.subject,
+        name=name,
+        post=post,
+        opens_at=owed.opens,
+        planned_at=owed.planned,
+        due_at=owed.due,
+        started_at=started_at(track, owed),
+        done_at=owed.done,
+        verdict=assessment.verdict,
+        reason=assessment.reason,
+        clause=duty.clause,
+        figure=duty.figure,
+        plan_version=track.plan.version,
+        facts=tuple(evidence),
+        carriers=tuple(sorted(people[who].id if who in people else who for who in carriers)),
+        findings=tuple(findings),
+        visits=visits,
+        calls=tuple(
+            Call(call.occurred_at, call.outcome.value, call.by, call.id)
+            for call in evidence
+            if isinstance(call, RadioCall)
+        ),
+    )
+
+
+def _visits(
+    track: Track, rule: RoundRule, owed: Owed, now: int, claimed: list[tuple[str, Scan]]
+) -> tuple[Visit, ...]:
+    stops = rule.route.checkpoints
+    astray: dict[int, Scan] = {}
+    if rule.strict:
+        counted = dict(rule.counted(claimed))
+        if len(counted) < len(claimed) and owed.done is None:
+            counted = rule.longest_ordered(claimed)
+            taken = {scan.id for scan in counted.values()}
+            for checkpoint, scan in claimed:
+                for position in rule.positions[checkpoint]:
+                    if position not in counted and scan.id not in taken:
+                        astray.setdefault(position, scan)
+    else:
+        counted = dict(rule.counted(claimed))
+    unvisited = VisitVerdict.MISSED if now > owed.due else VisitVerdict.OPEN
+    visits = []
+    for position, stop in enumerate(stops):
+        if not rule.strict and rule.positions[stop][0] != position:
+            continue
+        scan = counted.get(position) or astray.get(position)
+        if scan is None:
+            visits.append(Visit(stop, unvisited))
+            continue
+        verdict = VisitVerdict.ON_TIME
+        if position in astray:
+            verdict = VisitVerdict.OUT_OF_ORDER
+        elif scan.occurred_at > owed.due:
+            verdict = VisitVerdict.LATE
+        elif isinstance(track.duty.cadence, At) and scan.occurred_at < owed.opens:
+            verdict = VisitVerdict.EARLY
+        visits.append(Visit(stop, verdict, scan.occurred_at, scan.received_at, scan.id))
+    return tuple(visits)
+
+
+def occurrence_id(track: Track, owed: Owed) -> str:
+    """`track@opens_at`, with `.n` for the later ones of several that open at once."""
+    name = f"{track.key}@{owed.opens}"
+    return f"{name}.{owed.index + 1}" if owed.index else name

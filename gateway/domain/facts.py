@@ -1,0 +1,118 @@
+"""Facts: what a device reported. Never changed, never deleted early.
+
+A fact's identity is `(site, device, boot, seq)`. `occurred_at` is worked out once, when the fact is first
+received, and stored; judging orders facts by what they say happened, never by when they arrived.
+
+These classes are plain slotted ones, not frozen ones: one is made for each record on the hot path, and a
+frozen dataclass costs three times as much to make. Nothing changes a fact after it is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What a radio check came to."""
+
+    ANSWERED = "answered"
+    NO_ANSWER = "no_answer"
+    ABNORMAL = "abnormal"
+
+
+class GateEventKind(StrEnum):
+    OPENED = "opened"
+    CLOSED = "closed"
+    VEHICLE_IN = "vehicle_in"
+    VEHICLE_OUT = "vehicle_out"
+    FORCED = "forced"
+    STUCK = "stuck"
+    FAULT = "fault"
+    RECOVERED = "recovered"
+    MANUAL_OPEN = "manual_open"
+
+
+@dataclass(slots=True, eq=False)
+class Fact:
+    """What all facts have. Instants are ms since the epoch, UTC."""
+
+    device: str
+    boot: str
+    seq: int
+    occurred_at: int
+    received_at: int
+    uncertainty: int  # ms either side of occurred_at
+    clock_error: int | None  # ms the device's wall clock was ahead; None when it cannot be told
+
+    @property
+    def id(self) -> str:
+        """`device/boot/seq`, unique in a site."""
+        return f"{self.device}/{self.boot}/{self.seq}"
+
+    @property
+    def order(self) -> tuple[int, str, str, int]:
+        """The canonical order of facts: by when they happened, then by identity."""
+        return (self.occurred_at, self.device, self.boot, self.seq)
+
+
+@dataclass(slots=True, eq=False)
+class Scan(Fact):
+    """A tag was read at a checkpoint."""
+
+    tag: str  # what the plan's checkpoints are looked up by: a UID or a QR text
+    guard: str | None = None  # a person's id or card
+    battery: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class RadioCall(Fact):
+    """A post was called by radio."""
+
+    post: str
+    outcome: Outcome
+    by: str | None = None
+    note: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class GateEvent(Fact):
+    """Something happened at a barrier."""
+
+    event: GateEventKind
+    lane: str | None = None
+    plate: str | None = None
+    card: str | None = None
+    cause: str | None = None
+    pass_no: str | None = None
+    by: str | None = None
+    note: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Report(Fact):
+    """Something was seen on the round."""
+
+    category: str
+    text: str
+    checkpoint: str | None = None
+    severity: str = "info"
+    resolved: bool = False
+    reason: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Status(Fact):
+    """A heartbeat: `buffered == 0` with all stored up to `high_seq` proves that everything has been heard."""
+
+    buffered: int | None = None
+    high_seq: int | None = None
+    sent_at: int = 0  # ms, corrected: until when the device had nothing else to say
+    battery: int | None = None
+    firmware: str | None = None
+    uptime: int | None = None  # s
+    reply_to: str | None = None
+    result: str | None = None
+
+
+AnyFact = Scan | RadioCall | GateEvent | Report | Status

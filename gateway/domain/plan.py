@@ -1,0 +1,267 @@
+"""The plan: what a site is, and the duties that its people owe.
+
+A `Plan` is one version of one site, in force from a moment on until the next version's. It is a value: it is
+never changed, a change makes a new version. Durations are in seconds, instants in ms since the epoch (UTC),
+local times in minutes after local midnight, in the site's own zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+ID_PATTERN: Final = r"[a-z0-9][a-z0-9_-]{0,31}"
+"""The pattern of every id (docs/wire.md)."""
+
+Names = Mapping[str, str]
+"""A name by language tag: `zh`, `en`; at least one."""
+
+
+class PostKind(StrEnum):
+    GATE = "gate"
+    PATROL = "patrol"
+    DESK = "desk"
+    CONTROL_ROOM = "control_room"
+    OTHER = "other"
+
+
+class DeviceKind(StrEnum):
+    """The four kinds of device."""
+
+    SCANNER = "scanner"
+    READER = "reader"
+    GATE = "gate"
+    CONSOLE = "console"
+
+
+class Order(StrEnum):
+    STRICT = "strict"
+    FREE = "free"
+
+
+class DutyKind(StrEnum):
+    ROUND = "round"
+    RADIO_CHECK = "radio_check"
+
+
+class Calendar(StrEnum):
+    """The periods that a count can be owed in."""
+
+    HOUR = "hour"
+    SHIFT = "shift"
+    NIGHT = "night"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
+ALWAYS: Final = "always"
+"""`during` of an `every` that never pauses."""
+
+NIGHT: Final = "night"
+"""`during` the site's night."""
+
+ALL_POSTS: Final = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of each day, in minutes after local midnight; across midnight when `to` is not after `from_`."""
+
+    from_: int
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    id: str
+    span: Span
+    name: Names = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    id: str
+    name: Names
+    role: str
+    card: str | None = None  # upper-case hex UID
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    id: str
+    name: Names
+    kind: PostKind = PostKind.OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    id: str
+    name: Names
+    tags: tuple[str, ...]  # upper-case hex UIDs, or the text of a QR code
+    at: tuple[float, float] | None = None  # place on the site drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    id: str
+    kind: DeviceKind
+    posts: tuple[str, ...] = ()
+    name: Names = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Shortest and longest walking time between two checkpoints that follow each other, in seconds."""
+
+    min_s: int = 0
+    max_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    id: str
+    name: Names
+    order: Order
+    checkpoints: tuple[str, ...]
+    leg: Leg = Leg()
+    legs: Mapping[tuple[str, str], Leg] = field(default_factory=dict)  # where one leg differs: (from, to)
+
+    def leg_between(self, origin: str, target: str) -> Leg:
+        """The walking time owed from one checkpoint to the next, in either direction."""
+        if not self.legs:
+            return self.leg
+        return self.legs.get((origin, target)) or self.legs.get((target, origin)) or self.leg
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Planned local times. `duration_s` is how long the round may take after its start."""
+
+    times: tuple[int, ...]  # minutes after local midnight
+    duration_s: int = 0
+    early_s: int = 0
+    late_s: int = 0
+    vary_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """The longest allowed gap between two fulfilments while `during` runs: always, night, or a shift's id."""
+
+    gap_s: int
+    grace_s: int = 0
+    during: str = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """A count in each period. `grace_s` may be used up after the period's end by a round begun in it."""
+
+    count: int
+    per: Calendar | Span
+    grace_s: int = 0
+    vary_s: int = 0
+
+
+Cadence = At | Every | Times
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What is owed, by whom, how often, how it is proved, and which clause asks for it."""
+
+    id: str
+    kind: DutyKind
+    cadence: Cadence
+    name: Names = field(default_factory=dict)
+    route: str | None = None  # of a round
+    posts: tuple[str, ...] = ()  # of a radio check: who is called (never the word `all`: it is spelled out)
+    post: str | None = None  # of a round: whose scanner walks it
+    by: str | None = None  # a role or a person's id: who must carry it out
+    clause: str = ""
+    figure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationStep:
+    after_s: int
+    to: tuple[str, ...]  # roles or people
+
+
+DEFAULT_SETTLE_S: Final = 12 * 3600
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One version of one site's plan, in force from `holds_from` (ms) on."""
+
+    site: str
+    name: Names
+    timezone: str  # IANA name
+    version: int
+    holds_from: int
+    night: Span
+    shifts: tuple[Shift, ...] = ()
+    people: tuple[Person, ...] = ()
+    posts: tuple[Post, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    devices: tuple[Device, ...] = ()
+    routes: tuple[Route, ...] = ()
+    duties: tuple[Duty, ...] = ()
+    escalation: tuple[EscalationStep, ...] = ()
+    settle_after_s: int = DEFAULT_SETTLE_S
+
+    @cached_property
+    def checkpoint_by_tag(self) -> Mapping[str, str]:
+        """Which checkpoint a tag (or QR text) is fixed to."""
+        return {tag: checkpoint.id for checkpoint in self.checkpoints for tag in checkpoint.tags}
+
+    @cached_property
+    def person_by_token(self) -> Mapping[str, Person]:
+        """People by id and by card."""
+        by_id = {person.id: person for person in self.people}
+        return by_id | {person.card: person for person in self.people if person.card}
+
+    @cached_property
+    def device_by_id(self) -> Mapping[str, Device]:
+        return {device.id: device for device in self.devices}
+
+    @cached_property
+    def route_by_id(self) -> Mapping[str, Route]:
+        return {route.id: route for route in self.routes}
+
+    @cached_property
+    def post_by_id(self) -> Mapping[str, Post]:
+        return {post.id: post for post in self.posts}
+
+    @cached_property
+    def checkpoint_by_id(self) -> Mapping[str, Checkpoint]:
+        return {checkpoint.id: checkpoint for checkpoint in self.checkpoints}
+
+    def proof_devices(self, duty: Duty, post: str | None) -> tuple[str, ...]:
+        """The devices that could hold a duty's proof: those of the post, else every fitting one (law 4)."""
+        # Remembered, as a provider's million tracks share a few answers.
+        found = self._proof_devices.get((duty.kind, post))
+        if found is None:
+            kinds = _PROOF_KINDS[duty.kind]
+            fitting = [device for device in self.devices if device.kind in kinds]
+            of_post = [device for device in fitting if post is not None and post in device.posts]
+            found = tuple(device.id for device in of_post or fitting)
+            self._proof_devices[(duty.kind, post)] = found
+        return found
+
+    @cached_property
+    def _proof_devices(self) -> dict[tuple[DutyKind, str | None], tuple[str, ...]]:
+        return {}
+
+
+_PROOF_KINDS: Final = {
+    DutyKind.ROUND: (DeviceKind.SCANNER, DeviceKind.READER),
+    DutyKind.RADIO_CHECK: (DeviceKind.CONSOLE,),
+}

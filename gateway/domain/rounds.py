@@ -1,0 +1,137 @@
+"""Rounds: which scans of a route count, when it is complete, and what its legs say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from gateway.domain.facts import Scan
+from gateway.domain.plan import Duty, Order, Plan, Route
+from gateway.domain.verdicts import Finding
+
+
+class RoundRule:
+    """What one round duty asks of scans. Shared by all of its occurrences; holds no state."""
+
+    __slots__ = ("by", "duty", "full", "plan", "positions", "post", "route", "size", "strict")
+
+    def __init__(self, plan: Plan, duty: Duty, route: Route) -> None:
+        self.plan = plan
+        self.duty = duty
+        self.route = route
+        self.strict = route.order is Order.STRICT
+        positions: dict[str, list[int]] = {}
+        for position, checkpoint in enumerate(route.checkpoints):
+            positions.setdefault(checkpoint, []).append(position)
+        self.positions = {checkpoint: tuple(found) for checkpoint, found in positions.items()}
+        self.size = len(route.checkpoints) if self.strict else len(self.positions)
+        self.full = sum(1 << found[0] for found in self.positions.values())
+        self.post = duty.post
+        self.by = duty.by
+
+    def needs(self, checkpoint: str, seen: int, expected: int) -> bool:
+        """Whether a round that has counted `seen` (bits of positions) still has a use for this checkpoint."""
+        positions = self.positions.get(checkpoint)
+        if positions is None:
+            return False
+        if self.strict:
+            return positions[-1] >= expected
+        return not seen >> positions[0] & 1
+
+    def is_expected(self, checkpoint: str, expected: int) -> bool:
+        """Whether the checkpoint is the next one; in free order any one that is needed is."""
+        return not self.strict or self.route.checkpoints[expected] == checkpoint
+
+    def fit(self, scan: Scan) -> int | None:
+        """How well the carrier fits: 0 best, 1 allowed, None when somebody else must walk this round."""
+        rank = 0
+        if self.post is not None:
+            device = self.plan.device_by_id.get(scan.device)
+            if device is None or self.post not in device.posts:
+                rank = 1
+        if self.by is not None:
+            person = self.plan.person_by_token.get(scan.guard) if scan.guard else None
+            if person is None:
+                rank = 1
+            elif self.by not in (person.id, person.role):
+                return None
+        return rank
+
+    def counted(self, scans: Sequence[tuple[str, Scan]]) -> list[tuple[int, Scan]]:
+        """The claimed scans that count, as (position in the route, scan), in the order of the walk.
+
+        `scans` are (checkpoint, scan) in canonical order. In strict order a scan counts when it is the next
+        expected one; in free order when it is the first of its checkpoint.
+        """
+        found: list[tuple[int, Scan]] = []
+        if self.strict:
+            for checkpoint, scan in scans:
+                if len(found) < self.size and self.route.checkpoints[len(found)] == checkpoint:
+                    found.append((len(found), scan))
+            return found
+        taken: set[int] = set()
+        for checkpoint, scan in scans:
+            position = self.positions[checkpoint][0]
+            if position not in taken:
+                taken.add(position)
+                found.append((position, scan))
+        return found
+
+    def longest_ordered(self, scans: Sequence[tuple[str, Scan]]) -> dict[int, Scan]:
+        """The longest run of the route's positions that was walked in order: the rest was out of order.
+
+        The longest common subsequence of the route and the walk, O(route x scans); the earliest match wins.
+        """
+        stops = self.route.checkpoints
+        rows, columns = len(stops), len(scans)
+        best = [[0] * (columns + 1) for _ in range(rows + 1)]
+        for row in range(rows - 1, -1, -1):
+            for column in range(columns - 1, -1, -1):
+                if stops[row] == scans[column][0]:
+                    best[row][column] = best[row + 1][column + 1] + 1
+                else:
+                    best[row][column] = max(best[row + 1][column], best[row][column + 1])
+        walked: dict[int, Scan] = {}
+        row = column = 0
+        while row < rows and column < columns:
+            if stops[row] == scans[column][0]:
+                walked[row] = scans[column][1]
+                row, column = row + 1, column + 1
+            elif best[row + 1][column] >= best[row][column + 1]:
+                row += 1
+            else:
+                column += 1
+        return walked
+
+    def findings(self, walk: Sequence[tuple[int, Scan]]) -> list[Finding]:
+        """Legs that were walked faster than possible or slower than allowed, and carriers who do not fit.
+
+        A leg is named only when it is out of its limits whatever the two scans' uncertainty.
+        """
+        found: list[Finding] = []
+        stops = self.route.checkpoints
+        for (before, first), (after, second) in pairwise(walk):
+            leg = self.route.leg_between(stops[before], stops[after])
+            took = second.occurred_at - first.occurred_at
+            doubt = 0 if first.boot == second.boot else first.uncertainty + second.uncertainty
+            params = {"from": stops[before], "to": stops[after], "took_s": round(took / 1000, 1)}
+            if took + doubt < leg.min_s * 1000:
+                found.append(Finding("leg_too_fast", params | {"min_s": leg.min_s}, (first.id, second.id)))
+            elif leg.max_s is not None and took - doubt > leg.max_s * 1000:
+                found.append(Finding("leg_too_slow", params | {"max_s": leg.max_s}, (first.id, second.id)))
+        strangers = [scan for _, scan in walk if self.fit(scan)]
+        if strangers:
+            facts = tuple(scan.id for scan in strangers)
+            if self.by is not None and any(not self._is_shown(scan) for scan in strangers):
+                found.append(Finding("carrier_unknown", {"by": self.by}, facts))
+            others = sorted({scan.device for scan in strangers if not self._serves(scan)})
+            if others:
+                found.append(Finding("other_device", {"devices": others, "post": self.post}, facts))
+        return found
+
+    def _serves(self, scan: Scan) -> bool:
+        device = self.plan.device_by_id.get(scan.device)
+        return self.post is None or (device is not None and self.post in device.posts)
+
+    def _is_shown(self, scan: Scan) -> bool:
+        return bool(scan.guard) and scan.guard in self.plan.person_by_token

@@ -1,0 +1,257 @@
+"""Strands: facts in the order in which they happened, folded into the tracks that they bear on.
+
+A strand is a left fold over its facts in canonical order. A fact that fits at the end is folded in at once;
+one that happened earlier than what is folded already makes the strand go back to a snapshot before it and fold
+again from there. So the state is a function of the set of facts, in whatever order they came (law 2).
+
+A site has one strand for its rounds, as scans of shared checkpoints compete, and one for each post's radio
+checks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+from gateway.domain.facts import Outcome, RadioCall, Scan
+from gateway.domain.tracks import Owed, Track
+
+REPEAT_MS: Final = 10_000
+"""A checkpoint read again by the same carrier within this time is the same tap."""
+
+_SNAPSHOT_EVERY: Final = 64
+_SNAPSHOTS: Final = 8
+
+FactT = TypeVar("FactT", Scan, RadioCall)
+
+
+class Strand(Generic[FactT]):
+    """What rounds and radio checks share: keeping facts in order, and going back in time."""
+
+    __slots__ = (
+        "_base",
+        "_facts",
+        "_make",
+        "_order",
+        "_snapshots",
+        "base_at",
+        "gone_back",
+        "touched",
+        "tracks",
+    )
+
+    def __init__(self, make: Callable[[], list[Track]], base_at: int) -> None:
+        self._make = make
+        self.tracks = make()
+        self.base_at = base_at
+        """Facts from before this instant (ms) are folded for good: one that comes now needs a rebuild."""
+        self.touched: set[int] = set()
+        """Places of the tracks whose verdicts may have changed; whoever reads it empties it."""
+        self.gone_back = False
+        """Whether all tracks were made anew since `touched` was emptied last."""
+        self._facts: list[FactT] = []
+        self._order: list[tuple[int, str, str, int]] = []
+        self._base: list[Track] | None = None  # None: as made, before any fact
+        self._snapshots: list[tuple[int, list[Track]]] = []
+
+    def add(self, facts: Sequence[FactT]) -> None:
+        """Take in new facts, in any order; none of them may have happened before `base_at`."""
+        order = self._order
+        back_to: int | None = None
+        for fact in facts:
+            key = (fact.occurred_at, fact.device, fact.boot, fact.seq)
+            if not order or key > order[-1]:
+                order.append(key)
+                self._facts.append(fact)
+                if back_to is None:
+                    self._take(fact)
+                    if len(order) % _SNAPSHOT_EVERY == 0:
+                        self._snapshot(len(order))
+            else:
+                place = bisect_left(order, key)
+                order.insert(place, key)
+                self._facts.insert(place, fact)
+                back_to = place if back_to is None else min(back_to, place)
+        if back_to is not None:
+            self._go_back(back_to)
+
+    def trim(self, before: int) -> None:
+        """Fold what happened before an instant for good, and drop those facts."""
+        place = bisect_left(self._order, (before, "", "", 0))
+        # Never between a tap and its repeat.
+        while 0 < place < len(self._order) and self._order[place][0] - self._order[place - 1][0] <= REPEAT_MS:
+            place -= 1
+        base = self._base if self._base is not None else self._make()
+        live, self.tracks = self.tracks, base
+        touched = self.touched.copy()
+        self._start_at(0)
+        for fact in self._facts[:place]:
+            self._take(fact)
+        for track in base:
+            track.roll(before)
+            track.forget_before(before)
+        self._base, self.tracks, self.touched = base, live, touched
+        self._start_at(len(self._facts))
+        del self._facts[:place], self._order[:place]
+        self._snapshots = [(count - place, tracks) for count, tracks in self._snapshots if count > place]
+        for track in live:
+            track.roll(before)
+            track.forget_before(before)
+        self.base_at = max(self.base_at, before)
+
+    def _snapshot(self, count: int) -> None:
+        self._snapshots.append((count, [track.copy() for track in self.tracks]))
+        if len(self._snapshots) > _SNAPSHOTS:
+            # Thin out the older half: going far back is rare and may fold a little more.
+            half = len(self._snapshots) // 2
+            self._snapshots = self._snapshots[:half:2] + self._snapshots[half:]
+
+    def _go_back(self, place: int) -> None:
+        while self._snapshots and self._snapshots[-1][0] > place:
+            self._snapshots.pop()
+        if self._snapshots:
+            start, tracks = self._snapshots[-1]
+            self.tracks = [track.copy() for track in tracks]
+        else:
+            start = 0
+            self.tracks = self._make() if self._base is None else [track.copy() for track in self._base]
+        self._start_at(start)
+        for number in range(start, len(self._facts)):
+            self._take(self._facts[number])
+            if (number + 1) % _SNAPSHOT_EVERY == 0:
+                self._snapshot(number + 1)
+        self.touched.update(range(len(self.tracks)))
+        self.gone_back = True
+
+    def _start_at(self, place: int) -> None:
+        """Forget or recall whatever folding the facts before `place` would have left beside the tracks."""
+
+    def _take(self, fact: FactT) -> None:
+        """Fold one fact into the tracks."""
+        raise NotImplementedError
+
+
+class RoundStrand(Strand[Scan]):
+    """A site's scans and the rounds that claim them (docs/judging.md, part 2)."""
+
+    __slots__ = ("_by_tag", "_last_reads")
+
+    def __init__(self, make: Callable[[], list[Track]], base_at: int) -> None:
+        super().__init__(make, base_at)
+        self._last_reads: dict[tuple[str, str], int] = {}
+        self._by_tag: dict[str, list[tuple[int, str]]] = {}
+        for place, track in enumerate(self.tracks):
+            assert track.rule is not None
+            for checkpoint in track.rule.positions:
+                for tag in track.plan.checkpoint_by_id[checkpoint].tags:
+                    self._by_tag.setdefault(tag, []).append((place, checkpoint))
+
+    def _start_at(self, place: int) -> None:
+        self._last_reads = {}
+        first = place
+        while first > 0 and self._order[place - 1][0] - self._order[first - 1][0] <= REPEAT_MS:
+            first -= 1
+        for scan in self._facts[first:place]:
+            if candidates := self._by_tag.get(scan.tag):
+                self._is_repeat(scan, candidates[0][1], scan.occurred_at)
+
+    def _take(self, fact: Scan) -> None:
+        candidates = self._by_tag.get(fact.tag)
+        if candidates is None:
+            return
+        at = fact.occurred_at
+        if self._is_repeat(fact, candidates[0][1], at):
+            return
+        best: tuple[int, bool, int, bool, int, str] | None = None
+        choice: tuple[int, str, Owed, bool] | None = None
+        for place, checkpoint in candidates:
+            track = self.tracks[place]
+            if at >= track.rolled:
+                track.roll(at)
+            rule = track.rule
+            assert rule is not None
+            for owed in track.targets(at):
+                if not rule.needs(checkpoint, owed.seen, owed.expected):
+                    continue
+                fit = rule.fit(fact)
+                if fit is None:
+                    continue
+                expected = rule.is_expected(checkpoint, owed.expected)
+                begun = 2
+                if owed.evidence and _is_carried_by(owed, fact):
+                    begun = 0 if expected else 1
+                first = rule.strict and rule.route.checkpoints[0] == checkpoint
+                overdue = at > owed.due
+                rank = (begun, overdue, fit, not first, owed.due, track.key)
+                if best is None or rank < best:
+                    best, choice = rank, (place, checkpoint, owed, expected)
+        if choice is not None:
+            self._claim(fact, *choice)
+
+    def _claim(self, scan: Scan, place: int, checkpoint: str, owed: Owed, expected: bool) -> None:
+        track = self.tracks[place]
+        rule = track.rule
+        assert rule is not None
+        if owed.evidence is None:
+            owed.evidence = [scan]
+        else:
+            owed.evidence.append(scan)
+        if rule.strict:
+            owed.seen |= sum(1 << position for position in rule.positions[checkpoint])
+            owed.expected += expected
+            complete = owed.expected == rule.size
+        else:
+            owed.seen |= 1 << rule.positions[checkpoint][0]
+            complete = owed.seen == rule.full
+        if complete:
+            track.fulfil(owed, scan.occurred_at)
+            self.touched.add(place)
+        elif scan.occurred_at > owed.due:
+            self.touched.add(place)
+
+    def _is_repeat(self, scan: Scan, checkpoint: str, at: int) -> bool:
+        """Whether the same carrier read this checkpoint within `REPEAT_MS` before."""
+        reads = self._last_reads
+        repeat = False
+        for carrier in (scan.device, scan.guard):
+            if carrier is not None:
+                key = (carrier, checkpoint)
+                before = reads.get(key)
+                if before is not None and at - before <= REPEAT_MS:
+                    repeat = True
+                reads[key] = at
+        if len(reads) > 256:
+            self._last_reads = {key: read for key, read in reads.items() if at - read <= REPEAT_MS}
+        return repeat
+
+
+def _is_carried_by(owed: Owed, scan: Scan) -> bool:
+    assert owed.evidence is not None
+    return any(
+        claimed.device == scan.device
+        or (scan.guard is not None and isinstance(claimed, Scan) and claimed.guard == scan.guard)
+        for claimed in owed.evidence
+    )
+
+
+class RadioStrand(Strand[RadioCall]):
+    """The calls to one post and the radio checks that they fulfil (docs/judging.md, part 3)."""
+
+    __slots__ = ()
+
+    def _take(self, fact: RadioCall) -> None:
+        at = fact.occurred_at
+        for place, track in enumerate(self.tracks):
+            track.roll(at)
+            targets = track.targets(at)
+            if not targets:
+                continue
+            owed = min(targets, key=lambda target: target.due)
+            if owed.evidence is None:
+                owed.evidence = [fact]
+            else:
+                owed.evidence.append(fact)
+            if fact.outcome is not Outcome.NO_ANSWER:
+                track.fulfil(owed, at)
+            self.touched.add(place)

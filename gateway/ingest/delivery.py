@@ -1,0 +1,44 @@
+"""What a transport hands to the pipeline, and how the pipeline answers it.
+
+A transport (the device endpoint, the broker client, later a serial line) turns bytes into `Delivery`
+objects and gives them to one `Receiver`, all that one read brought in one call. The receiver owes each
+delivery with a non-zero `packet_id` one acknowledgement, given only after the commit that holds it (law 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Link(Protocol):
+    """One connection that deliveries came over."""
+
+    @property
+    def speaks_for(self) -> str | None:
+        """`{site}/{device}` that this connection may publish for; None when a broker has checked that."""
+
+    def acknowledge(self, packet_ids: Sequence[int]) -> None:
+        """Tell the sender that these deliveries are stored. A closed link ignores it: the sender retries."""
+
+    def pause(self) -> None:
+        """Stop reading from this connection until `resume`: back-pressure instead of loss."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """One message as it arrived."""
+
+    topic: str
+    payload: bytes
+    received_at: int  # ms since the epoch, UTC, by the gateway's clock
+    retained: bool
+    packet_id: int  # 0: no acknowledgement is owed (QoS 0)
+    link: Link
+
+
+Receiver = Callable[[list[Delivery]], None]
