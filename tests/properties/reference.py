@@ -1,0 +1,606 @@
+"""The reference judge: docs/judging.md carried out in the most naive way there is.
+
+It starts from nothing each time, takes all facts in their canonical order, and is read beside the
+specification. It shares no code with the judge of `gateway/domain`; only the plan and the facts are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from gateway.domain.facts import AnyFact, Outcome, RadioCall, Scan, Status
+from gateway.domain.plan import (
+    ALWAYS,
+    NIGHT,
+    At,
+    Calendar,
+    Duty,
+    DutyKind,
+    Every,
+    Order,
+    Person,
+    Plan,
+    Route,
+    Span,
+    Times,
+)
+
+SECOND: Final = 1000
+HOUR: Final = 3600 * SECOND
+DAY: Final = 24 * HOUR
+MINUTES_OF_DAY: Final = 24 * 60
+
+REACH: Final = HOUR
+"""How long before an occurrence opens, and after it is due, evidence is still taken."""
+
+REPEAT: Final = 10 * SECOND
+"""A scan this soon after one of the same checkpoint by the same carrier is a repeat."""
+
+NEVER: Final = 10**15
+"""Later than any instant: the end of the last version of a plan."""
+
+Vary = Callable[[str, date, int], int]
+"""By how many ms a planned time is moved: of a track, on a local date, the index among the times of `at`."""
+
+
+def unvaried(track: str, day: date, index: int) -> int:
+    """Planned times stay where they are."""
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One occurrence and what the facts say about it."""
+
+    track: str
+    opens_at: int
+    due_at: int
+    verdict: str
+    code: str
+    started_at: int | None
+    done_at: int | None
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A plan while it is in force: `start ≤ t < end`."""
+
+    plan: Plan
+    start: int
+    end: int
+
+
+@dataclass(eq=False)
+class Occurrence:
+    """One time that something is owed, and the evidence taken for it so far."""
+
+    plan: Plan
+    duty: Duty
+    post: str | None  # the post that is called, of a radio check
+    track: str
+    opens_at: int
+    due_at: int
+    claimed: list[Scan] = field(default_factory=list)  # counted, or kept as evidence
+    counted: list[Scan] = field(default_factory=list)
+    calls: list[RadioCall] = field(default_factory=list)
+    done: Scan | RadioCall | None = None  # the fact that fulfilled it
+
+    @property
+    def route(self) -> Route:
+        assert self.duty.route is not None
+        return self.plan.route_by_id[self.duty.route]
+
+    def checkpoint(self, scan: Scan) -> str | None:
+        return self.plan.checkpoint_by_tag.get(scan.tag)
+
+    def person(self, scan: Scan) -> Person | None:
+        return None if scan.guard is None else self.plan.person_by_token.get(scan.guard)
+
+    def expected(self) -> list[str]:
+        """The checkpoints that may be counted next: one of a strict route, all left of a free one."""
+        if self.route.order is Order.STRICT:
+            return list(self.route.checkpoints[len(self.counted) :][:1])
+        counted = [self.checkpoint(scan) for scan in self.counted]
+        return [checkpoint for checkpoint in self.route.checkpoints if checkpoint not in counted]
+
+    def needs(self, scan: Scan) -> bool:
+        if self.route.order is Order.STRICT:
+            return self.checkpoint(scan) in self.route.checkpoints[len(self.counted) :]
+        return self.checkpoint(scan) in self.expected()
+
+    def asks_for(self, person: Person) -> bool:
+        return self.duty.by in (None, person.id, person.role)
+
+    def fits(self, scan: Scan) -> bool:
+        person = self.person(scan)
+        return person is None or self.asks_for(person)
+
+    def fits_best(self, scan: Scan) -> bool:
+        device = self.plan.device_by_id.get(scan.device)
+        person = self.person(scan)
+        of_post = self.duty.post is None or (device is not None and self.duty.post in device.posts)
+        shown = self.duty.by is None or (person is not None and self.asks_for(person))
+        return of_post and shown
+
+    def begun_by(self, scan: Scan) -> bool:
+        return any(
+            other.device == scan.device or same_guard(self.plan, other, scan) for other in self.claimed
+        )
+
+    def begun_before(self, instant: int) -> bool:
+        return bool(self.counted) and self.counted[0].occurred_at < instant
+
+    def claim(self, scan: Scan) -> None:
+        self.claimed.append(scan)
+        if self.checkpoint(scan) in self.expected():
+            self.counted.append(scan)
+            if not self.expected():
+                self.done = scan
+
+    def hear(self, call: RadioCall) -> None:
+        self.calls.append(call)
+        if call.outcome is not Outcome.NO_ANSWER:
+            self.done = call
+
+
+def same_guard(plan: Plan, one: Scan, other: Scan) -> bool:
+    """Whether two scans name the same guard, by id or by card."""
+    if one.guard is None or other.guard is None:
+        return False
+    people = plan.person_by_token
+    first, second = people.get(one.guard), people.get(other.guard)
+    if first is None or second is None:
+        return one.guard == other.guard
+    return first.id == second.id
+
+
+# --- 1. what is owed
+
+
+class Owed(Protocol):
+    """Occurrences of one track that are owed together."""
+
+    def targets(self, t: int) -> list[Occurrence]:
+        """The occurrences that evidence at `t` may go to."""
+
+    def fulfilled(self, occurrence: Occurrence, t: int) -> None:
+        """A target was fulfilled at `t`."""
+
+    def at_last(self, now: int) -> list[Occurrence]:
+        """All occurrences there are at `now`, in order."""
+
+
+@dataclass
+class PlannedTimes:
+    """`at`: the occurrences of one track, of all versions of the plan, in order."""
+
+    occurrences: list[Occurrence]
+
+    def window(self, index: int) -> tuple[int, int]:
+        """From when on, and before when, evidence is taken."""
+        this = self.occurrences[index]
+        claim_from, claim_to = this.opens_at - REACH, this.due_at + REACH
+        if index > 0:
+            claim_from = max(claim_from, (self.occurrences[index - 1].due_at + this.opens_at) // 2)
+        if index + 1 < len(self.occurrences):
+            claim_to = min(claim_to, (this.due_at + self.occurrences[index + 1].opens_at) // 2)
+        return claim_from, claim_to
+
+    def targets(self, t: int) -> list[Occurrence]:
+        for index, occurrence in enumerate(self.occurrences):
+            claim_from, claim_to = self.window(index)
+            if claim_from <= t < claim_to:
+                return [] if occurrence.done else [occurrence]
+        return []
+
+    def fulfilled(self, occurrence: Occurrence, t: int) -> None:
+        pass
+
+    def at_last(self, now: int) -> list[Occurrence]:
+        return self.occurrences
+
+
+@dataclass
+class Chain:
+    """`every`: one period `[start, end)` of one track."""
+
+    make: Callable[[int], Occurrence]  # the occurrence that opens at an instant
+    gap: int
+    start: int
+    end: int
+    occurrences: list[Occurrence] = field(default_factory=list)
+    ended: bool = False
+
+    def pass_time(self, t: int) -> None:
+        """Append what comes to be owed before `t`; at the end drop what was not owed."""
+        if t < self.start or self.ended:
+            return
+        if not self.occurrences:
+            self.occurrences.append(self.make(self.start))
+        while self.occurrences[-1].due_at < min(t, self.end):
+            self.occurrences.append(self.make(self.occurrences[-1].opens_at + self.gap))
+        if t >= self.end:
+            self.ended = True
+            if self.occurrences[-1].due_at > self.end:
+                self.occurrences.pop()
+
+    def targets(self, t: int) -> list[Occurrence]:
+        self.pass_time(t)
+        if not self.occurrences:
+            return []
+        last = self.occurrences[-1]
+        if self.ended:
+            may_be_finished = not last.done and last.begun_before(self.end) and t <= last.due_at + REACH
+            return [last] if may_be_finished else []
+        if len(self.occurrences) > 1:
+            before = self.occurrences[-2]
+            if t > before.due_at and not before.done:
+                return [before]
+        return [last]
+
+    def fulfilled(self, occurrence: Occurrence, t: int) -> None:
+        if self.ended:
+            return
+        if t > occurrence.due_at:
+            self.occurrences.pop()  # the last one is anchored anew
+        self.occurrences.append(self.make(t))
+
+    def at_last(self, now: int) -> list[Occurrence]:
+        self.pass_time(now)
+        return self.occurrences
+
+
+@dataclass
+class Counts:
+    """`times`: the periods of one version of one track, each with its occurrences, in order."""
+
+    periods: list[tuple[int, int, list[Occurrence]]]
+
+    def targets(self, t: int) -> list[Occurrence]:
+        within = [
+            occurrence
+            for start, end, occurrences in self.periods
+            for occurrence in occurrences
+            if start <= t < end and not occurrence.done
+        ]
+        begun = [
+            occurrence
+            for _, end, occurrences in self.periods
+            for occurrence in occurrences
+            if end <= t <= occurrence.due_at + REACH and not occurrence.done and occurrence.begun_before(end)
+        ]
+        return begun + within[:1]
+
+    def fulfilled(self, occurrence: Occurrence, t: int) -> None:
+        pass
+
+    def at_last(self, now: int) -> list[Occurrence]:
+        return [occurrence for _, _, occurrences in self.periods for occurrence in occurrences]
+
+
+def instant(zone: tzinfo, day: date, minutes: int) -> int:
+    """A local time in UTC ms; one that does not exist is moved by the gap, of two it is the first."""
+    day += timedelta(days=minutes // MINUTES_OF_DAY)
+    hour, minute = divmod(minutes % MINUTES_OF_DAY, 60)
+    return (
+        round(datetime(day.year, day.month, day.day, hour, minute, fold=0, tzinfo=zone).timestamp()) * SECOND
+    )
+
+
+def days(zone: tzinfo, first: int, last: int, margin: int = 2) -> list[date]:
+    """The local dates around two instants."""
+    start = datetime.fromtimestamp(first // SECOND, zone).date() - timedelta(days=margin)
+    end = datetime.fromtimestamp(last // SECOND, zone).date() + timedelta(days=margin)
+    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
+
+
+def of_span(zone: tzinfo, day: date, span: Span) -> tuple[int, int]:
+    crosses = span.to <= span.from_
+    return instant(zone, day, span.from_), instant(zone, day + timedelta(days=int(crosses)), span.to)
+
+
+def periods_begun(plan: Plan, per: Calendar | Span, zone: tzinfo, day: date) -> list[tuple[int, int]]:
+    """The periods that begin on a local date."""
+
+    def until(next_day: date) -> list[tuple[int, int]]:
+        return [(instant(zone, day, 0), instant(zone, next_day, 0))]
+
+    if isinstance(per, Span):
+        return [of_span(zone, day, per)]
+    next_month = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+    match per:
+        case Calendar.HOUR:
+            return [(instant(zone, day, h * 60), instant(zone, day, h * 60 + 60)) for h in range(24)]
+        case Calendar.SHIFT:
+            return [of_span(zone, day, shift.span) for shift in plan.shifts]
+        case Calendar.NIGHT:
+            return [of_span(zone, day, plan.night)]
+        case Calendar.DAY:
+            return until(day + timedelta(days=1))
+        case Calendar.WEEK:
+            return until(day + timedelta(days=7)) if day.weekday() == 0 else []
+        case Calendar.MONTH:
+            return until(next_month) if day.day == 1 else []
+        case Calendar.QUARTER:
+            third = (day + timedelta(days=92)).replace(day=1)
+            return until(third) if day.day == 1 and day.month in (1, 4, 7, 10) else []
+        case Calendar.YEAR:
+            return until(date(day.year + 1, 1, 1)) if (day.month, day.day) == (1, 1) else []
+
+
+def spans_of(plan: Plan, during: str) -> list[Span]:
+    """When an `every` runs each day; one that always runs has no span."""
+    if during == NIGHT:
+        return [plan.night]
+    return [shift.span for shift in plan.shifts if shift.id == during]
+
+
+def running(version: Version, during: str, zone: tzinfo, horizon: int) -> list[tuple[int, int]]:
+    """The periods of an `every`, clipped to the plan version, and each to the beginning of the next."""
+    if during == ALWAYS:
+        return [(version.start, version.end)]
+    found = sorted(
+        of_span(zone, day, span)
+        for day in days(zone, version.start, min(version.end, horizon))
+        for span in spans_of(version.plan, during)
+    )
+    starts = [start for start, _ in found[1:]] + [NEVER]
+    clipped = [
+        (max(start, version.start), min(end, following, version.end))
+        for (start, end), following in zip(found, starts, strict=True)
+    ]
+    return [(start, end) for start, end in clipped if start < end]
+
+
+def subjects(duty: Duty) -> list[tuple[str, str | None]]:
+    """The tracks of a duty, each with the post that is called."""
+    if duty.kind is DutyKind.ROUND:
+        return [(duty.id, None)]
+    return [(f"{duty.id}.{post}", post) for post in duty.posts]
+
+
+def at_occurrences(
+    version: Version, duty: Duty, post: str | None, track: str, at: At, horizon: int, vary: Vary
+) -> list[Occurrence]:
+    zone = ZoneInfo(version.plan.timezone)
+    found = []
+    margin = 2 + (at.early_s + at.vary_s) * SECOND // DAY
+    for day in days(zone, version.start, min(version.end, horizon), margin):
+        for index, minutes in enumerate(at.times):
+            moved = vary(track, day, index) if at.vary_s else 0
+            planned = instant(zone, day, minutes) + moved
+            opens_at = planned - at.early_s * SECOND
+            due_at = planned + (at.duration_s + at.late_s) * SECOND
+            if version.start <= opens_at < version.end:
+                found.append(Occurrence(version.plan, duty, post, track, opens_at, due_at))
+    return sorted(found, key=lambda occurrence: occurrence.opens_at)
+
+
+def every_chains(
+    version: Version, duty: Duty, post: str | None, track: str, every: Every, horizon: int
+) -> list[Chain]:
+    zone = ZoneInfo(version.plan.timezone)
+    gap, grace = every.gap_s * SECOND, every.grace_s * SECOND
+
+    def make(opens_at: int) -> Occurrence:
+        return Occurrence(version.plan, duty, post, track, opens_at, opens_at + gap + grace)
+
+    return [Chain(make, gap, start, end) for start, end in running(version, every.during, zone, horizon)]
+
+
+def times_counts(
+    version: Version, duty: Duty, post: str | None, track: str, times: Times, horizon: int
+) -> Counts:
+    zone = ZoneInfo(version.plan.timezone)
+    periods = sorted(
+        (start, end)
+        for day in days(zone, version.start, min(version.end, horizon))
+        for start, end in periods_begun(version.plan, times.per, zone, day)
+        if start < end and version.start <= start < version.end
+    )
+    return Counts(
+        [
+            (
+                start,
+                end,
+                [
+                    Occurrence(version.plan, duty, post, track, start, end + times.grace_s * SECOND)
+                    for _ in range(times.count)
+                ],
+            )
+            for start, end in periods
+        ]
+    )
+
+
+def all_owed(versions: Sequence[Version], horizon: int, vary: Vary) -> list[Owed]:
+    """All that is owed up to the horizon."""
+    owed: list[Owed] = []
+    planned: dict[str, PlannedTimes] = {}
+    for version in versions:
+        for duty in version.plan.duties:
+            for track, post in subjects(duty):
+                match duty.cadence:
+                    case At() as at:
+                        of_track = planned.setdefault(track, PlannedTimes([]))
+                        of_track.occurrences += at_occurrences(version, duty, post, track, at, horizon, vary)
+                    case Every() as every:
+                        owed += every_chains(version, duty, post, track, every, horizon)
+                    case Times() as times:
+                        owed.append(times_counts(version, duty, post, track, times, horizon))
+    return owed + list(planned.values())
+
+
+# --- 2. and 3. what the facts go to
+
+
+def is_repeat(versions: Sequence[Version], scan: Scan, earlier: Sequence[Scan]) -> bool:
+    """Whether the same carrier scanned the same checkpoint just before; by the plan in force at the scan."""
+    begun = [version.plan for version in versions if version.start <= scan.occurred_at]
+    plan = begun[-1] if begun else versions[0].plan
+    places = plan.checkpoint_by_tag
+    return any(
+        scan.occurred_at - other.occurred_at <= REPEAT
+        and places.get(scan.tag, scan.tag) == places.get(other.tag, other.tag)
+        and (scan.device == other.device or same_guard(plan, scan, other))
+        for other in earlier
+    )
+
+
+def preference(scan: Scan, occurrence: Occurrence) -> tuple[bool, bool, bool, bool, bool, int, str, int]:
+    """The least is chosen."""
+    t, route, checkpoint = scan.occurred_at, occurrence.route, occurrence.checkpoint(scan)
+    begun = occurrence.begun_by(scan)
+    return (
+        not (begun and checkpoint in occurrence.expected()),
+        not begun,
+        t > occurrence.due_at,
+        not occurrence.fits_best(scan),
+        not (route.order is Order.STRICT and checkpoint == route.checkpoints[0]),
+        abs(occurrence.due_at - t),
+        occurrence.track,
+        occurrence.opens_at,
+    )
+
+
+def take_scan(owed: Sequence[Owed], scan: Scan) -> None:
+    """Give a scan to the one round that it belongs to, if there is one."""
+    candidates = [
+        (of, occurrence)
+        for of in owed
+        for occurrence in of.targets(scan.occurred_at)
+        if occurrence.duty.kind is DutyKind.ROUND and occurrence.needs(scan) and occurrence.fits(scan)
+    ]
+    if candidates:
+        of, occurrence = min(candidates, key=lambda candidate: preference(scan, candidate[1]))
+        occurrence.claim(scan)
+        if occurrence.done:
+            of.fulfilled(occurrence, scan.occurred_at)
+
+
+def take_call(owed: Sequence[Owed], call: RadioCall) -> None:
+    """Give a call to the targets of all tracks of its post."""
+    for of in owed:
+        for occurrence in of.targets(call.occurred_at):
+            if occurrence.duty.kind is DutyKind.RADIO_CHECK and occurrence.post == call.post:
+                occurrence.hear(call)
+                if occurrence.done:
+                    of.fulfilled(occurrence, call.occurred_at)
+
+
+# --- 4. verdicts
+
+
+def has_been_heard(facts: Sequence[AnyFact], device: str, after: int) -> bool:
+    """Whether a device has shown, after an instant, that it has nothing more to say."""
+    for status in facts:
+        if not (isinstance(status, Status) and status.device == device and status.sent_at > after):
+            continue
+        if status.buffered != 0 or status.high_seq is None:
+            continue
+        stored = {fact.seq for fact in facts if (fact.device, fact.boot) == (device, status.boot)}
+        if all(seq in stored for seq in range(1, status.high_seq + 1)):
+            return True
+    return False
+
+
+def verdict(occurrence: Occurrence, facts: Sequence[AnyFact], now: int) -> tuple[str, str]:
+    """The verdict and its code."""
+    if occurrence.done:
+        return verdict_of_fulfilled(occurrence, occurrence.done)
+    is_round = occurrence.duty.kind is DutyKind.ROUND
+    if now <= occurrence.due_at:
+        if is_round:
+            return "open", "under_way" if occurrence.claimed else "not_begun"
+        return "open", "no_answer" if occurrence.calls else "awaiting_call"
+    heard = all(
+        has_been_heard(facts, device, occurrence.due_at)
+        for device in occurrence.plan.proof_devices(
+            occurrence.duty, occurrence.duty.post if is_round else occurrence.post
+        )
+    )
+    settled = now >= occurrence.due_at + occurrence.plan.settle_after_s * SECOND
+    if not heard and not settled:
+        return "unverified", "no_answer" if occurrence.calls else "no_proof"
+    if not is_round:
+        return "missed", "no_answer" if occurrence.calls else "not_called"
+    if not occurrence.claimed:
+        return "missed", "not_visited"
+    visited = {occurrence.checkpoint(scan) for scan in occurrence.claimed}
+    missing = [checkpoint for checkpoint in occurrence.route.checkpoints if checkpoint not in visited]
+    return "incomplete", "incomplete" if missing else "out_of_order"
+
+
+def verdict_of_fulfilled(occurrence: Occurrence, done: Scan | RadioCall) -> tuple[str, str]:
+    started_at = started(occurrence)
+    assert started_at is not None
+    outcome = done.outcome.value if isinstance(done, RadioCall) else None
+    if done.occurred_at > occurrence.due_at:
+        if done.occurred_at - done.uncertainty <= occurrence.due_at:
+            return "unverified", "time_uncertain"
+        if outcome is None:
+            return "late", "completed_late"
+        return "late", "abnormal" if outcome == "abnormal" else "answered_late"
+    if isinstance(occurrence.duty.cadence, At) and started_at < occurrence.opens_at:
+        return "early", outcome or "completed_early"
+    return "on_time", outcome or "on_time"
+
+
+def started(occurrence: Occurrence) -> int | None:
+    """When a round was begun; of a radio check the call that fulfilled it."""
+    if occurrence.counted:
+        return occurrence.counted[0].occurred_at
+    return occurrence.done.occurred_at if occurrence.done else None
+
+
+def judge(
+    plans: Sequence[Plan],
+    facts: Iterable[AnyFact],
+    now: int,
+    since: int | None = None,
+    vary: Vary = unvaried,
+) -> list[Judged]:
+    """All occurrences that opened at or before `now` (and not before `since`), by track and opening.
+
+    `plans` are the versions of one site's plan. All facts given are known, whenever they occurred.
+    """
+    plans = sorted(plans, key=lambda plan: plan.holds_from)
+    ends = [plan.holds_from for plan in plans[1:]] + [NEVER]
+    versions = [Version(plan, plan.holds_from, end) for plan, end in zip(plans, ends, strict=True)]
+    known = sorted({fact.id: fact for fact in facts}.values(), key=lambda fact: fact.order)
+    horizon = max([now, *(fact.occurred_at for fact in known)]) + DAY
+
+    owed = all_owed(versions, horizon, vary)
+    scans: list[Scan] = []
+    for fact in known:
+        if isinstance(fact, Scan):
+            if not is_repeat(versions, fact, scans):
+                take_scan(owed, fact)
+            scans.append(fact)
+        elif isinstance(fact, RadioCall):
+            take_call(owed, fact)
+
+    judged = []
+    for of in owed:
+        for occurrence in of.at_last(now):
+            if (since is None or since <= occurrence.opens_at) and occurrence.opens_at <= now:
+                name, code = verdict(occurrence, known, now)
+                evidence = sorted([*occurrence.claimed, *occurrence.calls], key=lambda fact: fact.order)
+                judged.append(
+                    Judged(
+                        occurrence.track,
+                        occurrence.opens_at,
+                        occurrence.due_at,
+                        name,
+                        code,
+                        started(occurrence),
+                        occurrence.done.occurred_at if occurrence.done else None,
+                        tuple(fact.id for fact in evidence),
+                    )
+                )
+    return sorted(judged, key=lambda one: (one.track, one.opens_at))
