@@ -1,0 +1,269 @@
+"""One MQTT connection, from either side: bytes to deliveries, acknowledgements to bytes, and back-pressure.
+
+What differs between the endpoint and a client of a broker is in the subclasses.
+
+Three things may stop the reading: the receiver (`pause`), a peer that sends but does not read (our answers
+would pile up), and the end of the connection. All messages of one read go to the receiver in one call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from gateway.clock import Clock
+from gateway.ingest.delivery import Delivery, Receiver
+from gateway.ingest.mqtt.codec import Parser
+from gateway.ingest.mqtt.counters import Counters
+from gateway.ingest.mqtt.encode import encode, encode_pubacks
+from gateway.ingest.mqtt.packets import QOS_2, RETAIN, V5, Ack, Control, Disconnect
+from gateway.ingest.mqtt.properties import PacketType
+from gateway.ingest.mqtt.reasons import ProtocolError, Reason
+
+log = logging.getLogger(__name__)
+
+LINGER_S = 5.0  # how long a closing connection may take to send its last bytes
+WRITE_TIMEOUT_S = 30.0  # how long a peer may leave our bytes unread
+
+_BY_RECEIVER = 1
+_BY_WRITER = 2
+
+
+class Connection(asyncio.Protocol):
+    """The common part. It is the `Link` of the deliveries that came over it."""
+
+    speaks_for: str | None = None
+
+    def __init__(
+        self,
+        parser: Parser,
+        receiver: Receiver,
+        clock: Clock,
+        counters: Counters,
+        *,
+        receive_maximum: int,
+    ) -> None:
+        """`receive_maximum`: how many unacknowledged QoS 1 and 2 messages a version 5 peer was allowed."""
+        self.parser = parser
+        self.counters = counters
+        self.loop = asyncio.get_running_loop()
+        self.heard = self.loop.time()  # s, when the last bytes came
+        self.closed: asyncio.Future[None] = self.loop.create_future()
+        self.ending = False  # nothing is read or acknowledged any more
+        self.write_blocked = False
+        # QoS 2: what was stored and not released yet. It belongs to the session; a subclass shares it.
+        self.stored: set[int] = set()
+        self._exactly: set[int] = set()  # QoS 2: handed on over this connection and not stored yet
+        self._receiver = receiver
+        self._clock = clock
+        self._receive_maximum = receive_maximum
+        self._owed = 0  # acknowledgements
+        self._holds = 0
+        self._transport: asyncio.Transport | None = None
+        self._abort_timer: asyncio.TimerHandle | None = None
+
+    # what a subclass does
+
+    def handle(self, packet: Control) -> None:
+        """Act on a packet that is not PUBLISH and not part of its acknowledgement."""
+        raise NotImplementedError
+
+    def settled(self, packet: Ack) -> None:
+        """The peer has acknowledged one of our messages."""
+        raise NotImplementedError
+
+    def bind(self, topic: str) -> None:
+        """Called with each topic while `binding` is true."""
+
+    binding = False
+
+    def writable(self) -> None:
+        """The peer reads again, so messages that waited may be sent."""
+
+    # Link
+
+    def acknowledge(self, packet_ids: Sequence[int]) -> None:
+        """Tell the peer that these messages are stored: one write for all of them.
+
+        Over a connection that has ended nothing is sent. The next connection is another `Link`, so a late
+        acknowledgement can never meet a packet identifier that has been used again.
+        """
+        if self.ending or not packet_ids:
+            return
+        self._owed -= len(packet_ids)
+        self.counters.acknowledged += len(packet_ids)
+        exactly = self._exactly.intersection(packet_ids) if self._exactly else None
+        if exactly:
+            self._exactly -= exactly
+            self.stored |= exactly
+            self.write(encode_pubacks([each for each in packet_ids if each in exactly], PacketType.PUBREC))
+            packet_ids = [each for each in packet_ids if each not in exactly]
+        if packet_ids:
+            self.write(encode_pubacks(packet_ids))
+
+    def pause(self) -> None:
+        """Stop reading until `resume`."""
+        self._stop_reading(_BY_RECEIVER)
+
+    def resume(self) -> None:
+        """Read again. The silence until now was ours, so it does not count against the peer."""
+        if self._holds & _BY_RECEIVER:
+            self.heard = self.loop.time()
+            self._read_again(_BY_RECEIVER)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the receiver has asked for a pause."""
+        return bool(self._holds & _BY_RECEIVER)
+
+    def _stop_reading(self, by: int) -> None:
+        if not self._holds and self._transport and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._holds |= by
+
+    def _read_again(self, by: int) -> None:
+        if self._holds == by and self._transport and not self._transport.is_closing():
+            self._transport.resume_reading()
+        self._holds &= ~by
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: the connection stands."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.counters.connections += 1
+        self.counters.connected += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: the connection is gone."""
+        self.ending = True
+        self.counters.connected -= 1
+        if self._abort_timer:
+            self._abort_timer.cancel()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes have come."""
+        if self.ending:
+            return
+        self.heard = self.loop.time()
+        self.counters.bytes_in += len(data)
+        now = self._clock.now()
+        deliveries: list[Delivery] = []
+        append = deliveries.append
+        for packet in self.parser.feed(data):
+            if isinstance(packet, tuple):
+                topic, payload, packet_id, flags, _ = packet
+                if self.binding:
+                    self.bind(topic)
+                if flags & QOS_2 and not self._is_new(packet_id):
+                    continue
+                append(Delivery(topic, payload, now, flags & RETAIN == RETAIN, packet_id, self))
+                if packet_id:
+                    self._owed += 1
+            elif isinstance(packet, Ack):
+                self._on_ack(packet)
+            else:
+                self.handle(packet)
+                if self.ending:
+                    break
+        if deliveries:
+            self.counters.messages_in += len(deliveries)
+            self._receiver(deliveries)
+        if self.parser.fault is not None:
+            self.fail(self.parser.fault)
+        elif self._owed > self._receive_maximum and self.parser.version == V5:
+            self.fail(
+                ProtocolError(
+                    Reason.RECEIVE_MAXIMUM_EXCEEDED,
+                    f"{self._owed} messages are unacknowledged, {self._receive_maximum} were allowed",
+                )
+            )
+
+    def pause_writing(self) -> None:
+        """asyncio: the peer does not read. It is not read either, until it does."""
+        self.write_blocked = True
+        self._stop_reading(_BY_WRITER)
+        self._abort_later(WRITE_TIMEOUT_S)
+
+    def resume_writing(self) -> None:
+        """asyncio: the peer reads again."""
+        self.write_blocked = False
+        self._read_again(_BY_WRITER)
+        if not self.ending:
+            if self._abort_timer:
+                self._abort_timer.cancel()
+            self.writable()
+
+    # QoS 2, and the acknowledgements of what we sent
+
+    def _is_new(self, packet_id: int) -> bool:
+        """Whether a QoS 2 message has to be handed on; if it is stored already, say so again."""
+        if packet_id in self.stored:
+            self.write(encode_pubacks((packet_id,), PacketType.PUBREC))
+            return False
+        if packet_id in self._exactly:
+            return False
+        self._exactly.add(packet_id)
+        return True
+
+    def _on_ack(self, packet: Ack) -> None:
+        if packet.type == PacketType.PUBREL:
+            known = packet.packet_id in self.stored
+            self.stored.discard(packet.packet_id)
+            reason = Reason.SUCCESS if known else Reason.PACKET_ID_NOT_FOUND
+            self.send(Ack(PacketType.PUBCOMP, packet.packet_id, reason))
+        elif packet.type == PacketType.PUBREC:
+            # Nothing is ever sent at QoS 2, so there is no such message; this ends the peer's wait.
+            self.send(Ack(PacketType.PUBREL, packet.packet_id, Reason.PACKET_ID_NOT_FOUND))
+        elif packet.type == PacketType.PUBACK:
+            self.settled(packet)
+
+    # writing and ending
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        assert self._transport
+        self.counters.bytes_out += len(data)
+        self._transport.write(data)
+
+    def send(self, packet: Control) -> None:
+        """Send one packet."""
+        self.write(encode(packet, self.parser.version))
+
+    def fail(self, fault: ProtocolError) -> None:
+        """The peer broke the protocol."""
+        if not self.ending:
+            self.counters.refused[fault.reason.words] += 1
+            log.info("%s: %s", self, fault)
+            self.end(fault.reason)
+
+    def end(self, reason: Reason | None = None) -> None:
+        """Close the connection after what has been written, telling the peer the reason if there is one."""
+        if self.ending:
+            return
+        assert self._transport
+        if reason is not None:
+            self.say_goodbye(reason)
+        self.ending = True
+        self._transport.close()
+        self._abort_later(LINGER_S)
+
+    def say_goodbye(self, reason: Reason) -> None:
+        """Tell the peer why the connection ends; 3.1.1 has no words for it."""
+        if self.parser.version == V5:
+            self.send(Disconnect(reason))
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.ending = True
+        if self._transport:
+            self._transport.abort()
+
+    def _abort_later(self, seconds: float) -> None:
+        if self._abort_timer:
+            self._abort_timer.cancel()
+        self._abort_timer = self.loop.call_later(seconds, self.abort)

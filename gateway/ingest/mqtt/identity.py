@@ -1,0 +1,30 @@
+"""Who a connection speaks for.
+
+There are no credentials yet: a device is believed. `Authorise` is the place where they will be checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.ingest.mqtt.reasons import Reason
+from gateway.ingest.mqtt.topics import parse_identity
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A connection is refused. `detail` goes to the log, not to the device."""
+
+    reason: Reason = Reason.NOT_AUTHORIZED
+    detail: str = ""
+
+
+# (client identifier, user name, password) to `{site}/{device}`, to None if they do not tell, or to a refusal.
+Authorise = Callable[[str, str | None, bytes | None], str | Refusal | None]
+
+
+def trust(client_id: str, username: str | None, password: bytes | None) -> str | Refusal | None:
+    """Believe the user name `site/device`, else the client identifier `site/device` or `site:device`."""
+    identity = parse_identity(username) if username and ":" not in username else None
+    return identity or parse_identity(client_id)
