@@ -1,0 +1,190 @@
+"""From a plan to the text of a site file: a line for each thing, as an installer would write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import yaml
+
+from gateway.domain.plan import (
+    ALL_POSTS,
+    ALWAYS,
+    DEFAULT_SETTLE_S,
+    At,
+    Cadence,
+    Duty,
+    Every,
+    Leg,
+    Plan,
+    Route,
+    Span,
+)
+from gateway.sitefile.kinds import is_uid, show_duration, show_time
+
+Document = dict[str, Any]
+"""A site file as plain data: maps, lists, texts and numbers, ready for JSON."""
+
+LONGEST_LINE: Final = 140
+WIDE: Final = 1_000_000_000  # never break a line
+
+
+class _Quoted(str):
+    """A text that YAML might take for something else: always in quotes."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+def _represent_quoted(dumper: yaml.SafeDumper, value: _Quoted) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"')
+
+
+_Dumper.add_representer(_Quoted, _represent_quoted)
+
+
+def dump(plan: Plan) -> str:
+    """The site file of a plan. `parse` makes the same plan of it, given the same version and moment."""
+    lines = []
+    for key, value in document(plan).items():
+        if isinstance(value, list):
+            lines += ["", f"{key}:", *(line for item in value for line in _item(item))]
+        else:
+            lines.append(f"{key}: {_flow(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def document(plan: Plan) -> Document:
+    """The site file of a plan as plain data, in the order of the file; what has its default is left out."""
+    every_post = tuple(post.id for post in plan.posts)
+    settle = None if plan.settle_after_s == DEFAULT_SETTLE_S else _duration(plan.settle_after_s)
+    return _given(
+        site=plan.site,
+        name=dict(plan.name),
+        timezone=plan.timezone,
+        night=_span(plan.night),
+        settle_after=settle,
+        shifts=[_given(id=shift.id, **_span(shift.span), name=dict(shift.name)) for shift in plan.shifts],
+        people=[
+            _given(id=person.id, name=dict(person.name), role=person.role, card=_quoted(person.card))
+            for person in plan.people
+        ],
+        posts=[_given(id=post.id, name=dict(post.name), kind=post.kind.value) for post in plan.posts],
+        checkpoints=[
+            _given(
+                id=checkpoint.id,
+                name=dict(checkpoint.name),
+                tags=[_Quoted(tag) for tag in checkpoint.tags if is_uid(tag)],
+                qr=[_Quoted(tag) for tag in checkpoint.tags if not is_uid(tag)],
+                at=[_number(place) for place in checkpoint.at or ()],
+            )
+            for checkpoint in plan.checkpoints
+        ],
+        devices=[
+            _given(id=device.id, kind=device.kind.value, posts=list(device.posts), name=dict(device.name))
+            for device in plan.devices
+        ],
+        routes=[_route(route) for route in plan.routes],
+        duties=[_duty(duty, every_post) for duty in plan.duties],
+        escalation=[{"after": _duration(step.after_s), "to": list(step.to)} for step in plan.escalation],
+    )
+
+
+def _route(route: Route) -> Document:
+    return _given(
+        id=route.id,
+        name=dict(route.name),
+        order=route.order.value,
+        checkpoints=list(route.checkpoints),
+        leg=_leg(route.leg),
+        legs=[
+            {"from": origin, "to": target, **_leg(leg, least=leg.max_s is None)}
+            for (origin, target), leg in route.legs.items()
+        ],
+    )
+
+
+def _leg(leg: Leg, *, least: bool = False) -> Document:
+    """A leg's limits. `least` writes a shortest time of nothing too, so that one of the two is there."""
+    return _given(
+        min=_duration(leg.min_s) if leg.min_s or least else None,
+        max=None if leg.max_s is None else _duration(leg.max_s),
+    )
+
+
+def _duty(duty: Duty, every_post: tuple[str, ...]) -> Document:
+    return _given(
+        id=duty.id,
+        kind=duty.kind.value,
+        name=dict(duty.name),
+        route=duty.route,
+        post=duty.post,
+        posts=ALL_POSTS if duty.posts and duty.posts == every_post else list(duty.posts),
+        by=duty.by,
+        **_cadence(duty.cadence),
+        clause=_quoted(duty.clause),
+        figure=_quoted(duty.figure),
+    )
+
+
+def _cadence(cadence: Cadence) -> Document:
+    if isinstance(cadence, At):
+        return _given(
+            at=[_time(minutes) for minutes in cadence.times],
+            duration=_some(cadence.duration_s),
+            early=_some(cadence.early_s),
+            late=_some(cadence.late_s),
+            vary=_some(cadence.vary_s),
+        )
+    if isinstance(cadence, Every):
+        during = None if cadence.during == ALWAYS else cadence.during
+        return _given(every=_duration(cadence.gap_s), grace=_some(cadence.grace_s), during=during)
+    per = _span(cadence.per) if isinstance(cadence.per, Span) else cadence.per.value
+    return _given(times=cadence.count, per=per, grace=_some(cadence.grace_s), vary=_some(cadence.vary_s))
+
+
+def _given(**members: object) -> Document:
+    return {key: value for key, value in members.items() if value not in (None, "", [], {})}
+
+
+def _span(span: Span) -> Document:
+    return {"from": _time(span.from_), "to": _time(span.to)}
+
+
+def _time(minutes: int) -> str:
+    return _Quoted(show_time(minutes))
+
+
+def _duration(seconds: int) -> str:
+    return show_duration(seconds)
+
+
+def _some(seconds: int) -> str | None:
+    return show_duration(seconds) if seconds else None
+
+
+def _quoted(value: str | None) -> str | None:
+    return _Quoted(value) if value else None
+
+
+def _number(value: float) -> float:
+    return int(value) if value == int(value) else value
+
+
+def _item(item: Document) -> list[str]:
+    """One thing of a list: in one line, or, when that is too long to read, a line for each of its keys."""
+    line = f"  - {_flow(item)}"
+    if len(line) <= LONGEST_LINE:
+        return [line]
+    lines = [f"    {key}: {_flow(value)}" for key, value in item.items()]
+    return [f"  - {lines[0].lstrip()}", *lines[1:]]
+
+
+def _flow(value: str | Iterable[object] | Mapping[str, object]) -> str:
+    text = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, sort_keys=False, width=WIDE
+    )
+    return str(text).removesuffix("\n").removesuffix("\n...")
