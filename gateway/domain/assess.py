@@ -206,18 +206,18 @@ def _visits(
     for position, stop in enumerate(stops):
         if not rule.strict and rule.positions[stop][0] != position:
             continue
-        scan = counted.get(position) or astray.get(position)
-        if scan is None:
+        visit = counted.get(position) or astray.get(position)
+        if visit is None:
             visits.append(Visit(stop, unvisited))
             continue
         verdict = VisitVerdict.ON_TIME
         if position in astray:
             verdict = VisitVerdict.OUT_OF_ORDER
-        elif scan.occurred_at > owed.due:
+        elif visit.occurred_at > owed.due:
             verdict = VisitVerdict.LATE
-        elif isinstance(track.duty.cadence, At) and scan.occurred_at < owed.opens:
+        elif isinstance(track.duty.cadence, At) and visit.occurred_at < owed.opens:
             verdict = VisitVerdict.EARLY
-        visits.append(Visit(stop, verdict, scan.occurred_at, scan.received_at, scan.id))
+        visits.append(Visit(stop, verdict, visit.occurred_at, visit.received_at, visit.id))
     return tuple(visits)
 
 

@@ -1,8 +1,8 @@
 """Hearing: what has been stored of each device, and until when it had nothing more to say.
 
-One structure serves the de-duplication at the door and the proof of law 4: a device has shown that it has nothing
-more to say up to `sent_at` by a status with `buffered` 0, once every record of that boot up to its `high_seq` is
-stored. Stored means kept for good, as a fact or in the quarantine.
+One structure serves the de-duplication at the door and the proof of law 4: a device has shown that it has
+nothing more to say up to `sent_at` by a status with `buffered` 0, once every record of that boot up to its
+`high_seq` is stored. Stored means kept for good, as a fact or in the quarantine.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Strands: facts in the order in which they happened, folded into the tracks that they bear on.
 
 A strand is a left fold over its facts in canonical order. A fact that fits at the end is folded in at once;
-one that happened earlier than what is folded already makes the strand go back to a snapshot before it and fold
-again from there. So the state is a function of the set of facts, in whatever order they came (law 2).
+one that happened earlier than what is folded already makes the strand go back to a snapshot before it and
+fold again from there. So the state is a function of the set of facts, in whatever order they came (law 2).
 
 A site has one strand for its rounds, as scans of shared checkpoints compete, and one for each post's radio
 checks.
@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
+from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import Outcome, RadioCall, Scan
 from gateway.domain.tracks import Owed, Track
 
@@ -34,6 +35,7 @@ class Strand(Generic[FactT]):
         "_facts",
         "_make",
         "_order",
+        "_rolled_to",
         "_snapshots",
         "base_at",
         "gone_back",
@@ -46,14 +48,15 @@ class Strand(Generic[FactT]):
         self.tracks = make()
         self.base_at = base_at
         """Facts from before this instant (ms) are folded for good: one that comes now needs a rebuild."""
-        self.touched: set[int] = set()
-        """Places of the tracks whose verdicts may have changed; whoever reads it empties it."""
+        self.touched: dict[int, int] = {}
+        """Tracks whose verdicts may have changed: place → first changed occurrence. The reader empties it."""
         self.gone_back = False
         """Whether all tracks were made anew since `touched` was emptied last."""
         self._facts: list[FactT] = []
         self._order: list[tuple[int, str, str, int]] = []
         self._base: list[Track] | None = None  # None: as made, before any fact
-        self._snapshots: list[tuple[int, list[Track]]] = []
+        self._snapshots: list[tuple[int, int, list[Track]]] = []  # facts folded, rolled to, tracks
+        self._rolled_to = -FOREVER
 
     def add(self, facts: Sequence[FactT]) -> None:
         """Take in new facts, in any order; none of them may have happened before `base_at`."""
@@ -64,7 +67,9 @@ class Strand(Generic[FactT]):
             if not order or key > order[-1]:
                 order.append(key)
                 self._facts.append(fact)
-                if back_to is None:
+                if fact.occurred_at < self._rolled_to:
+                    back_to = len(order) - 1 if back_to is None else back_to
+                elif back_to is None:
                     self._take(fact)
                     if len(order) % _SNAPSHOT_EVERY == 0:
                         self._snapshot(len(order))
@@ -76,6 +81,14 @@ class Strand(Generic[FactT]):
         if back_to is not None:
             self._go_back(back_to)
 
+    def roll(self, place: int, at: int) -> Track:
+        """Roll one track for good: a fact from before `at` that still comes makes the strand go back."""
+        track = self.tracks[place]
+        if at >= track.rolled:
+            track.roll(at)
+            self._rolled_to = max(self._rolled_to, at)
+        return track
+
     def trim(self, before: int) -> None:
         """Fold what happened before an instant for good, and drop those facts."""
         place = bisect_left(self._order, (before, "", "", 0))
@@ -84,7 +97,7 @@ class Strand(Generic[FactT]):
             place -= 1
         base = self._base if self._base is not None else self._make()
         live, self.tracks = self.tracks, base
-        touched = self.touched.copy()
+        touched, self.touched = self.touched, {}
         self._start_at(0)
         for fact in self._facts[:place]:
             self._take(fact)
@@ -94,35 +107,46 @@ class Strand(Generic[FactT]):
         self._base, self.tracks, self.touched = base, live, touched
         self._start_at(len(self._facts))
         del self._facts[:place], self._order[:place]
-        self._snapshots = [(count - place, tracks) for count, tracks in self._snapshots if count > place]
+        self._snapshots = [
+            (count - place, at, tracks) for count, at, tracks in self._snapshots if count > place
+        ]
         for track in live:
             track.roll(before)
             track.forget_before(before)
         self.base_at = max(self.base_at, before)
 
     def _snapshot(self, count: int) -> None:
-        self._snapshots.append((count, [track.copy() for track in self.tracks]))
+        self._snapshots.append((count, self._rolled_to, [track.copy() for track in self.tracks]))
         if len(self._snapshots) > _SNAPSHOTS:
             # Thin out the older half: going far back is rare and may fold a little more.
             half = len(self._snapshots) // 2
             self._snapshots = self._snapshots[:half:2] + self._snapshots[half:]
 
     def _go_back(self, place: int) -> None:
-        while self._snapshots and self._snapshots[-1][0] > place:
+        at = self._facts[place].occurred_at
+        while self._snapshots and (self._snapshots[-1][0] > place or self._snapshots[-1][1] > at):
             self._snapshots.pop()
         if self._snapshots:
-            start, tracks = self._snapshots[-1]
+            start, self._rolled_to, tracks = self._snapshots[-1]
             self.tracks = [track.copy() for track in tracks]
         else:
-            start = 0
+            start, self._rolled_to = 0, -FOREVER
             self.tracks = self._make() if self._base is None else [track.copy() for track in self._base]
         self._start_at(start)
         for number in range(start, len(self._facts)):
             self._take(self._facts[number])
             if (number + 1) % _SNAPSHOT_EVERY == 0:
                 self._snapshot(number + 1)
-        self.touched.update(range(len(self.tracks)))
+        self.touched = dict.fromkeys(range(len(self.tracks)), 0)
         self.gone_back = True
+
+    def _touch(self, place: int, owed: Owed) -> None:
+        """Note that an occurrence of a track changed in a way that time alone would not tell."""
+        items = self.tracks[place].items
+        first = len(items) - 1
+        while first > 0 and items[first] is not owed:
+            first -= 1
+        self.touched[place] = min(first, self.touched.get(place, first))
 
     def _start_at(self, place: int) -> None:
         """Forget or recall whatever folding the facts before `place` would have left beside the tracks."""
@@ -206,9 +230,9 @@ class RoundStrand(Strand[Scan]):
             complete = owed.seen == rule.full
         if complete:
             track.fulfil(owed, scan.occurred_at)
-            self.touched.add(place)
+            self._touch(place, owed)
         elif scan.occurred_at > owed.due:
-            self.touched.add(place)
+            self._touch(place, owed)
 
     def _is_repeat(self, scan: Scan, checkpoint: str, at: int) -> bool:
         """Whether the same carrier read this checkpoint within `REPEAT_MS` before."""
@@ -254,4 +278,4 @@ class RadioStrand(Strand[RadioCall]):
                 owed.evidence.append(fact)
             if fact.outcome is not Outcome.NO_ANSWER:
                 track.fulfil(owed, at)
-            self.touched.add(place)
+            self._touch(place, owed)

@@ -1,0 +1,83 @@
+"""Barriers: the position of each gate as its events tell it, and the events that somebody must act on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.domain.alerts import AlertBook, AlertKind
+from gateway.domain.facts import GateEvent, GateEventKind
+from gateway.domain.plan import Plan
+from gateway.domain.verdicts import Reason
+
+FEED_LENGTH: Final = 50
+
+_POSITION: Final[Mapping[GateEventKind, str]] = {
+    GateEventKind.OPENED: "open",
+    GateEventKind.MANUAL_OPEN: "open",
+    GateEventKind.CLOSED: "closed",
+    GateEventKind.RECOVERED: "closed",
+    GateEventKind.FORCED: "forced",
+    GateEventKind.STUCK: "stuck",
+    GateEventKind.FAULT: "fault",
+}
+
+_RAISES: Final[Mapping[GateEventKind, AlertKind]] = {
+    GateEventKind.FORCED: AlertKind.GATE_FORCED,
+    GateEventKind.STUCK: AlertKind.GATE_FAULT,
+    GateEventKind.FAULT: AlertKind.GATE_FAULT,
+}
+
+_ENDS: Final[Mapping[GateEventKind, tuple[AlertKind, ...]]] = {
+    GateEventKind.CLOSED: (AlertKind.GATE_FORCED,),
+    GateEventKind.RECOVERED: (AlertKind.GATE_FORCED, AlertKind.GATE_FAULT),
+}
+
+
+@dataclass(slots=True)
+class Gate:
+    """One barrier: where it is, and since when (ms)."""
+
+    device: str
+    position: str = "unknown"
+    since: int | None = None
+    at: tuple[int, str, str, int] | None = field(default=None, repr=False)  # order of the event it rests on
+
+
+class Gates:
+    """The barriers of one site, and their latest events, in the order in which they happened."""
+
+    __slots__ = ("_plan", "feed", "gates")
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.gates: dict[str, Gate] = {}
+        self.feed: deque[GateEvent] = deque(maxlen=FEED_LENGTH)
+
+    def take(self, fact: GateEvent, alerts: AlertBook | None, now: int) -> None:
+        """Note an event; `alerts` is None while stored events are read again."""
+        gate = self.gates.setdefault(fact.device, Gate(fact.device))
+        if not self.feed or fact.order > self.feed[-1].order:
+            self.feed.append(fact)
+        else:
+            kept = sorted([*self.feed, fact], key=lambda event: event.order)
+            self.feed = deque(kept[-FEED_LENGTH:], maxlen=FEED_LENGTH)
+        position = _POSITION.get(fact.event)
+        latest = gate.at is None or fact.order > gate.at
+        if position is not None and latest:
+            if position != gate.position:
+                gate.position, gate.since = position, fact.occurred_at
+            gate.at = fact.order
+        if alerts is None:
+            return
+        if kind := _RAISES.get(fact.event):
+            device = self._plan.device_by_id.get(fact.device)
+            name = (device.name if device else None) or {"zh": fact.device}
+            params = {"event": fact.event.value, "lane": fact.lane, "cause": fact.cause}
+            reason = Reason(fact.event.value, {key: value for key, value in params.items() if value})
+            alerts.event(kind, fact.device, name, reason, fact.occurred_at, now, fact.id)
+        if latest:
+            for kind in _ENDS.get(fact.event, ()):
+                alerts.event_over(kind, fact.device, now, fact.id)

@@ -1,0 +1,342 @@
+"""The watch: one site's facts, verdicts and alerts, kept up to date as facts come and time passes.
+
+`Watch` is the pure heart of the service. It is given facts, and the time; it answers with what changed. It
+never looks at a clock and never does I/O: the caller stores what changed, and calls again at `next_wake`.
+
+What it holds is a function of the plan's versions, the set of facts, and `now`; how the facts were batched,
+ordered or repeated makes no difference (law 2). To add a plan version, or to take in a fact older than
+`remembers_from`, the caller makes a new watch from the stored facts and lets it `recall` what was known.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from gateway.domain.alerts import KEEP_CLOSED_MS, Alert, AlertBook, AlertKind, Severity
+from gateway.domain.assess import Assessment, assess, describe, occurrence_id
+from gateway.domain.barrier import Gates
+from gateway.domain.calendar import FOREVER
+from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Report, Scan, Status
+from gateway.domain.hearing import Hearing
+from gateway.domain.plan import DutyKind, Plan
+from gateway.domain.rounds import RoundRule
+from gateway.domain.strands import RadioStrand, RoundStrand, Strand
+from gateway.domain.tracks import Owed, Track, make_track
+from gateway.domain.verdicts import Occurrence, Reason, Verdict, VerdictChange
+
+KEEP_FACTS_MS: Final = 48 * 3_600_000
+"""Facts stay in memory this long; older ones are folded for good."""
+
+_TRIM_EVERY_MS: Final = 3_600_000
+_LATENCY_MS: Final = 900_000
+"""A fact that comes in later than this after it happened makes its strand fold again."""
+
+Known = tuple[Verdict, str]
+"""A verdict and its reason's code: what is compared to tell whether something changed."""
+
+
+@dataclass(slots=True)
+class _View:
+    """What is known to the outside about one track."""
+
+    settled: int = 0  # occurrences before this index need no more looks
+    wake: int = FOREVER
+    emitted: dict[tuple[int, int], Known] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one step brought about."""
+
+    verdicts: list[VerdictChange] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+
+
+class Watch:
+    """One site. Instants are ms since the epoch, UTC."""
+
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        *,
+        since: int | None = None,
+        judged_from: int | None = None,
+        alerts: Iterable[Alert] = (),
+        last_alert: int = 0,
+    ) -> None:
+        """A watch over the plan's versions, in the order in which they take effect.
+
+        `since`: facts from before it will not be given, and nothing that opens before it is owed here.
+        `judged_from`: verdicts of what opens before it are not reported, as their evidence may lie before
+        `since`. `alerts`: the stored ones that are live or closed not long ago; `last_alert`: the highest
+        number given to an alert so far.
+        """
+        self.plans = tuple(plans)
+        self.plan = plans[-1]
+        self.hearing = Hearing()
+        self.alerts = AlertBook(self.plan, alerts, last_alert)
+        self.gates = Gates(self.plan)
+        self.now = -FOREVER
+        self._since = max(plans[0].holds_from, since if since is not None else -FOREVER)
+        self._judged_from = judged_from if judged_from is not None else -FOREVER
+        # What happened before the first plan bears on nothing, so that no fact can be too old for it.
+        base_at = self._since if self._since > plans[0].holds_from else -FOREVER
+        self._rounds = RoundStrand(partial(self._make_tracks, DutyKind.ROUND, None), base_at)
+        posts = {post for plan in plans for duty in plan.duties for post in duty.posts}
+        self._radio: dict[str, RadioStrand] = {
+            post: RadioStrand(partial(self._make_tracks, DutyKind.RADIO_CHECK, post), base_at)
+            for post in sorted(posts)
+        }
+        self._strands: list[Strand[Scan] | Strand[RadioCall]] = [self._rounds, *self._radio.values()]
+        self._views = [[_View() for _ in strand.tracks] for strand in self._strands]
+        self._timers: list[tuple[int, int, int]] = []  # wake, strand, track
+        self._awaiting: dict[str, set[tuple[int, int]]] = {}
+        self._trimmed_at = -FOREVER
+        for strand in self._strands:
+            strand.touched = dict.fromkeys(range(len(strand.tracks)), 0)
+
+    def _make_tracks(self, kind: DutyKind, post: str | None) -> list[Track]:
+        tracks: list[Track] = []
+        ends = [plan.holds_from for plan in self.plans[1:]] + [FOREVER]
+        for plan, until in zip(self.plans, ends, strict=True):
+            since = max(plan.holds_from, self._since)
+            if until <= since:
+                continue
+            for duty in plan.duties:
+                if duty.kind is not kind:
+                    continue
+                if kind is DutyKind.ROUND:
+                    assert duty.route is not None
+                    rule = RoundRule(plan, duty, plan.route_by_id[duty.route])
+                    tracks.append(make_track(plan, duty, duty.route, rule, since, until))
+                elif post in duty.posts:
+                    tracks.append(make_track(plan, duty, post, None, since, until))
+        return tracks
+
+    # -- taking in ------------------------------------------------------------------------------------------
+
+    @property
+    def next_wake(self) -> int:
+        """When `step` must be called even if nothing comes in."""
+        return self._timers[0][0] if self._timers else FOREVER
+
+    def is_too_old(self, fact: AnyFact) -> bool:
+        """Whether this fact happened before what is remembered, so that a new watch must be made."""
+        if isinstance(fact, Scan):
+            return fact.occurred_at < self._rounds.base_at
+        if isinstance(fact, RadioCall):
+            strand = self._radio.get(fact.post)
+            return strand is not None and fact.occurred_at < strand.base_at
+        return False
+
+    def step(self, now: int, facts: Sequence[AnyFact] = ()) -> Changes:
+        """Take in new facts, let time pass to `now`, and tell what changed.
+
+        1. Facts are handed to their strands, in any order; statuses to the hearing.
+        2. Tracks that facts touched, that waited for a device that has now been heard, or whose time has come
+           are looked at; verdicts that differ from what was reported are changes.
+        3. Changes open, extend, recover or withdraw alerts.
+        """
+        self.now = now = max(now, self.now)
+        if facts:
+            self._take_in(facts, now)
+        due = self._touched()
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            wake, strand, place = heapq.heappop(timers)
+            if self._views[strand][place].wake == wake:
+                due.add((strand, place))
+        changes = Changes()
+        for strand, place in sorted(due):
+            changes.verdicts += self._review(strand, place, now)
+        for change in changes.verdicts:
+            self.alerts.verdict_changed(change, now)
+        if self.alerts.changed:
+            changes.alerts = list(self.alerts.changed.values())
+            self.alerts.changed = {}
+        if now - self._trimmed_at > _TRIM_EVERY_MS:
+            self._trim(now)
+        return changes
+
+    def recall(self, facts: Sequence[AnyFact], known: Iterable[tuple[str, int, int, Known]]) -> None:
+        """Take in stored facts, and what was reported of them: (track, opens_at, index, verdict and code)."""
+        self._take_in(facts, -FOREVER)
+        for device in self.plan.devices:
+            self.hearing.device(device.id).settle()
+        views: dict[str, list[tuple[Track, _View]]] = {}
+        for strand, seen in zip(self._strands, self._views, strict=True):
+            for track, view in zip(strand.tracks, seen, strict=True):
+                views.setdefault(track.key, []).append((track, view))
+        for key, opens, index, verdict in known:
+            for track, view in views.get(key, ()):
+                if track.since <= opens < track.until:
+                    view.emitted[(opens, index)] = verdict
+
+    def _take_in(self, facts: Sequence[AnyFact], now: int) -> None:
+        scans: list[Scan] = []
+        calls: dict[str, list[RadioCall]] = {}
+        stored = now == -FOREVER
+        for fact in facts:
+            device = self.hearing.device(fact.device)
+            if device.heard_at is None or fact.received_at > device.heard_at:
+                device.heard_at = fact.received_at
+            kind = type(fact)
+            if kind is Scan:
+                scans.append(fact)  # type: ignore[arg-type]
+            elif isinstance(fact, Status):
+                device.status(fact)
+            elif isinstance(fact, RadioCall):
+                calls.setdefault(fact.post, []).append(fact)
+            elif isinstance(fact, GateEvent):
+                self.gates.take(fact, None if stored else self.alerts, now)
+            elif isinstance(fact, Report) and not stored:
+                self._raise(fact, now)
+        if scans:
+            self._rounds.add(scans)
+        for post, found in calls.items():
+            if strand := self._radio.get(post):
+                strand.add(found)
+        for name in {fact.device for fact in facts}:
+            if self.hearing.device(name).settle():
+                for strand_no, place in self._awaiting.pop(name, ()):
+                    self._strands[strand_no].touched.setdefault(
+                        place, len(self._strands[strand_no].tracks[place].items)
+                    )
+
+    def _raise(self, report: Report, now: int) -> None:
+        if report.severity not in (Severity.MAJOR, Severity.CRITICAL):
+            return
+        checkpoint = self.plan.checkpoint_by_id.get(report.checkpoint or "")
+        device = self.plan.device_by_id.get(report.device)
+        name = checkpoint.name if checkpoint else (device.name if device else {})
+        reason = Reason("report", {"category": report.category, "text": report.text})
+        self.alerts.event(
+            AlertKind.REPORT_RAISED,
+            report.checkpoint or report.device,
+            name or {"zh": report.device},
+            reason,
+            report.occurred_at,
+            now,
+            report.id,
+            Severity(report.severity),
+        )
+
+    def _touched(self) -> set[tuple[int, int]]:
+        due: set[tuple[int, int]] = set()
+        for number, strand in enumerate(self._strands):
+            if strand.touched:
+                for place, first in strand.touched.items():
+                    view = self._views[number][place]
+                    view.settled = min(view.settled, first)
+                    due.add((number, place))
+                strand.touched = {}
+        return due
+
+    # -- judging --------------------------------------------------------------------------------------------
+
+    def _review(self, number: int, place: int, now: int) -> list[VerdictChange]:
+        """Look at one track at `now`, and say what is different from what was reported."""
+        strand, view = self._strands[number], self._views[number][place]
+        track = strand.roll(place, now - _LATENCY_MS)
+        items = track.peek(now, view.settled)
+        emitted = view.emitted
+        changes: list[VerdictChange] = []
+        wake = FOREVER
+        leading = True
+        for owed in items:
+            if owed.opens > now and owed.evidence is None:
+                wake = min(wake, owed.due + 1)
+                break
+            assessment = assess(track, owed, now, self.hearing)
+            if assessment.settled:
+                if leading:
+                    view.settled += 1
+            else:
+                leading = False
+                if now <= owed.due:
+                    wake = min(wake, owed.due + 1)
+                else:
+                    wake = min(wake, owed.due + track.plan.settle_after_s * 1000)
+                    for device in assessment.waits_for:
+                        self._awaiting.setdefault(device, set()).add((number, place))
+            if owed.opens >= self._judged_from:
+                change = self._difference(track, owed, assessment, emitted, now)
+                if change is not None:
+                    changes.append(change)
+        # Only what the track itself holds can be skipped next time; `peek` may have shown more.
+        view.settled = min(view.settled, max(0, len(track.items) - 2))
+        if emitted and items:
+            changes += self._superseded(track, items, emitted, now)
+        if wake != view.wake:
+            view.wake = wake
+            if wake != FOREVER:
+                heapq.heappush(self._timers, (wake, number, place))
+        return changes
+
+    @staticmethod
+    def _difference(
+        track: Track, owed: Owed, assessment: Assessment, emitted: dict[tuple[int, int], Known], now: int
+    ) -> VerdictChange | None:
+        verdict, code = assessment.verdict, assessment.reason.code
+        before = emitted.get(owed.key)
+        if verdict in (Verdict.OPEN, Verdict.UPCOMING) and code != "no_answer":
+            if before is None:
+                return None
+            del emitted[owed.key]
+        else:
+            if before == (verdict, code):
+                return None
+            emitted[owed.key] = (verdict, code)
+        return VerdictChange(describe(track, owed, now, assessment), before)
+
+    @staticmethod
+    def _superseded(
+        track: Track, items: list[Owed], emitted: dict[tuple[int, int], Known], now: int
+    ) -> list[VerdictChange]:
+        """Occurrences that were reported and are not owed after all, as an earlier fact moved the chain."""
+        present = {owed.key for owed in items}
+        first = items[0].key
+        changes = []
+        for key in [key for key in emitted if key >= first and key not in present]:
+            before = emitted.pop(key)
+            ghost = Owed(key[0], key[0], key[0], None, key[1])
+            assessment = Assessment(Verdict.OPEN, Reason("superseded"), settled=True)
+            changes.append(VerdictChange(describe(track, ghost, now, assessment), before, superseded=True))
+        return changes
+
+    def _trim(self, now: int) -> None:
+        self._trimmed_at = now
+        before = now - KEEP_FACTS_MS
+        for strand, views in zip(self._strands, self._views, strict=True):
+            strand.trim(before)
+            for track, view in zip(strand.tracks, views, strict=True):
+                view.settled = 0
+                if view.emitted and track.items:
+                    first = track.items[0].key
+                    for key in [key for key in view.emitted if key < first]:
+                        del view.emitted[key]
+        self.alerts.forget_before(now - KEEP_CLOSED_MS)
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    def tracks(self) -> Iterator[Track]:
+        """All tracks: rounds first, then each post's radio checks."""
+        for strand in self._strands:
+            yield from strand.tracks
+
+    def occurrences(self, now: int, start: int, end: int, track: Track | None = None) -> list[Occurrence]:
+        """What is remembered of the occurrences whose window touches `[start, end)`, as of `now`."""
+        found = [
+            describe(each, owed, now, assess(each, owed, now, self.hearing))
+            for each in (self.tracks() if track is None else (track,))
+            for owed in each.peek(now, 0)
+            if owed.opens < end and owed.due >= start and owed.opens >= self._judged_from
+        ]
+        return sorted(found, key=lambda occurrence: (occurrence.opens_at, occurrence.id))
+
+
+__all__ = ["Changes", "Watch", "occurrence_id"]
