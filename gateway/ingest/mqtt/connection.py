@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from gateway.clock import Clock
 from gateway.ingest.delivery import Delivery, Receiver
 from gateway.ingest.mqtt.codec import Parser
 from gateway.ingest.mqtt.counters import Counters
 from gateway.ingest.mqtt.encode import encode, encode_pubacks
+from gateway.ingest.mqtt.outbox import Outbox, Outgoing
 from gateway.ingest.mqtt.packets import QOS_2, RETAIN, V5, Ack, Control, Disconnect
 from gateway.ingest.mqtt.properties import PacketType
 from gateway.ingest.mqtt.reasons import ProtocolError, Reason
@@ -25,6 +27,10 @@ log = logging.getLogger(__name__)
 
 LINGER_S = 5.0  # how long a closing connection may take to send its last bytes
 WRITE_TIMEOUT_S = 30.0  # how long a peer may leave our bytes unread
+
+# After a silence that is too long, how long bytes that already lie in the socket have to be read (s): the
+# silence may have been that of a busy event loop.
+_LAST_CHANCE_S = 0.05
 
 _BY_RECEIVER = 1
 _BY_WRITER = 2
@@ -60,8 +66,12 @@ class Connection(asyncio.Protocol):
         self._receive_maximum = receive_maximum
         self._owed = 0  # acknowledgements
         self._holds = 0
+        self._outbox: Outbox | None = None
+        self._window = 0
+        self._peer_max_packet: int | None = None  # bytes
         self._transport: asyncio.Transport | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
+        self._silence_timer: asyncio.TimerHandle | None = None
 
     # what a subclass does
 
@@ -69,17 +79,10 @@ class Connection(asyncio.Protocol):
         """Act on a packet that is not PUBLISH and not part of its acknowledgement."""
         raise NotImplementedError
 
-    def settled(self, packet: Ack) -> None:
-        """The peer has acknowledged one of our messages."""
-        raise NotImplementedError
-
     def bind(self, topic: str) -> None:
         """Called with each topic while `binding` is true."""
 
     binding = False
-
-    def writable(self) -> None:
-        """The peer reads again, so messages that waited may be sent."""
 
     # Link
 
@@ -142,6 +145,8 @@ class Connection(asyncio.Protocol):
         self.counters.connected -= 1
         if self._abort_timer:
             self._abort_timer.cancel()
+        if self._silence_timer:
+            self._silence_timer.cancel()
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -196,7 +201,24 @@ class Connection(asyncio.Protocol):
         if not self.ending:
             if self._abort_timer:
                 self._abort_timer.cancel()
-            self.writable()
+            self.flush()
+
+    # silence
+
+    def allow_silence(self, seconds: float, *, suspect: bool = False) -> None:
+        """From now on, close the connection when the peer has sent nothing for so long."""
+        if self.ending:
+            return
+        silent = self.loop.time() - self.heard
+        # While we do not read, nothing can be heard.
+        overdue = silent >= seconds and not self.paused and not self.write_blocked
+        if overdue and suspect:
+            self.fail(ProtocolError(Reason.KEEP_ALIVE_TIMEOUT, f"nothing was heard for {silent:.1f} s"))
+            return
+        again = _LAST_CHANCE_S if overdue else max(seconds - silent, _LAST_CHANCE_S)
+        self._silence_timer = self.loop.call_later(
+            again, partial(self.allow_silence, seconds, suspect=overdue)
+        )
 
     # QoS 2, and the acknowledgements of what we sent
 
@@ -219,8 +241,40 @@ class Connection(asyncio.Protocol):
         elif packet.type == PacketType.PUBREC:
             # Nothing is ever sent at QoS 2, so there is no such message; this ends the peer's wait.
             self.send(Ack(PacketType.PUBREL, packet.packet_id, Reason.PACKET_ID_NOT_FOUND))
-        elif packet.type == PacketType.PUBACK:
-            self.settled(packet)
+        elif packet.type == PacketType.PUBACK and self._outbox is not None:
+            self._outbox.settle(packet.packet_id)
+            self.flush()
+
+    # our messages to the peer
+
+    def open_outbox(self, outbox: Outbox, window: int, max_packet: int | None) -> None:
+        """From now on the session's messages may go out, at most `window` unacknowledged."""
+        self._outbox = outbox
+        self._window = window
+        self._peer_max_packet = max_packet
+        outbox.resume()
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits in the outbox, as far as the peer allows."""
+        if self._outbox is None or self.ending or self.write_blocked:
+            return
+        packets = self._outbox.send(
+            self.parser.version, self.loop.time(), self._window, self._peer_max_packet
+        )
+        if packets:
+            self.counters.messages_out += len(packets)
+            self.write(b"".join(packets))
+
+    def post(self, message: Outgoing) -> bool:
+        """Send a QoS 0 message now; False when the peer does not read, or would refuse its size."""
+        packet = message.encode(self.parser.version, self.loop.time())
+        too_large = self._peer_max_packet is not None and len(packet) > self._peer_max_packet
+        if self._outbox is None or self.ending or self.write_blocked or too_large:
+            return False
+        self.counters.messages_out += 1
+        self.write(packet)
+        return True
 
     # writing and ending
 

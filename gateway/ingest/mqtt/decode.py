@@ -44,7 +44,7 @@ _REASONS: dict[PacketType, frozenset[int]] = {
     PacketType.UNSUBACK: frozenset((0x00, 0x11, 0x80, 0x83, 0x87, 0x8F, 0x91)),
     PacketType.AUTH: frozenset((0x00, 0x18, 0x19)),
 }
-_DISCONNECT_BY_CLIENT = frozenset(
+DISCONNECT_BY_CLIENT = frozenset(
     (0x00, 0x04, *range(0x80, 0x84), 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99)
 )
 _DISCONNECT_BY_SERVER = frozenset(
@@ -234,7 +234,7 @@ FROM_CLIENT: dict[int, Decoder] = {
     PacketType.SUBSCRIBE: _subscribe,
     PacketType.UNSUBSCRIBE: _unsubscribe,
     PacketType.PINGREQ: lambda cursor, version: Pingreq(),
-    PacketType.DISCONNECT: _disconnect(_DISCONNECT_BY_CLIENT),
+    PacketType.DISCONNECT: _disconnect(DISCONNECT_BY_CLIENT),
     PacketType.AUTH: _auth,
 }
 FROM_SERVER: dict[int, Decoder] = {

@@ -12,10 +12,9 @@ from gateway.ingest.mqtt.codec import DEFAULT_MAX_PACKET, Parser, TopicCache
 from gateway.ingest.mqtt.connection import Connection
 from gateway.ingest.mqtt.counters import Counters
 from gateway.ingest.mqtt.identity import Authorise, Refusal
-from gateway.ingest.mqtt.outbox import DEFAULT_WINDOW, Outgoing
+from gateway.ingest.mqtt.outbox import DEFAULT_WINDOW
 from gateway.ingest.mqtt.packets import (
     V5,
-    Ack,
     Connack,
     Connect,
     Control,
@@ -33,10 +32,6 @@ from gateway.ingest.mqtt.properties import Properties
 from gateway.ingest.mqtt.reasons import RETURN_CODES, ProtocolError, Reason, violation
 from gateway.ingest.mqtt.session import Session, Sessions
 from gateway.ingest.mqtt.topics import device_of, is_down_filter, valid_filter
-
-# After the keep alive has run out, how long bytes that already lie in the socket have to be read (s): the
-# silence may have been that of a busy event loop.
-_LAST_CHANCE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +91,7 @@ class DeviceConnection(Connection):
         self._bridge = False
         self._session: Session | None = None
         self._will: Will | None = None
-        self._keep_alive_s = 0.0  # the silence that is allowed; 0 for any
-        self._suspect = False
-        self._window = 1
-        self._max_packet: int | None = None
-        self._watchdog: asyncio.TimerHandle | None = None
+        self._connect_timer: asyncio.TimerHandle | None = None
 
     def __str__(self) -> str:
         peer = self._transport.get_extra_info("peername") if self._transport else None
@@ -115,14 +106,14 @@ class DeviceConnection(Connection):
             self.abort()
             return
         self._shared.connections.add(self)
-        self._watchdog = self.loop.call_later(self._limits.connect_timeout_s, self._no_connect)
+        self._connect_timer = self.loop.call_later(self._limits.connect_timeout_s, self._no_connect)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the device is gone."""
         super().connection_lost(exc)
         self._shared.connections.discard(self)
-        if self._watchdog:
-            self._watchdog.cancel()
+        if self._connect_timer:
+            self._connect_timer.cancel()
         self._release()
 
     def handle(self, packet: Control) -> None:
@@ -177,12 +168,6 @@ class DeviceConnection(Connection):
             self._will = packet.will
             if self.binding:
                 self.bind(packet.will.topic)
-        self._window = min(
-            limits.max_in_flight,
-            wanted.receive_maximum or (limits.max_in_flight if packet.version == V5 else DEFAULT_WINDOW),
-        )
-        self._max_packet = wanted.maximum_packet_size
-        self._keep_alive_s = packet.keep_alive * 1.5
 
         answer.receive_maximum = limits.receive_maximum
         answer.maximum_packet_size = limits.max_packet
@@ -190,12 +175,12 @@ class DeviceConnection(Connection):
         answer.subscription_identifier_available = 0
         answer.shared_subscription_available = 0
         self.send(Connack(present, Reason.SUCCESS, answer))
-        for resent in session.outbox.resend(self.parser.version, self.loop.time()):
-            self.write(resent)
-        self.flush()
-        if self._watchdog:
-            self._watchdog.cancel()
-        self._watch()
+        window = wanted.receive_maximum or (65_535 if packet.version == V5 else DEFAULT_WINDOW)
+        self.open_outbox(session.outbox, min(window, limits.max_in_flight), wanted.maximum_packet_size)
+        if self._connect_timer:
+            self._connect_timer.cancel()
+        if packet.keep_alive:
+            self.allow_silence(packet.keep_alive * 1.5)
 
     def _expiry(self, packet: Connect, answer: Properties) -> float:
         """How long the session outlives the connection (s); a shortened wish is told to the device."""
@@ -259,58 +244,11 @@ class DeviceConnection(Connection):
         ]
         self.send(Unsuback(packet.packet_id, reasons))
 
-    # messages to the device
-
-    def post(self, message: Outgoing) -> bool:
-        """Send a QoS 0 message now; False when the device does not read or would refuse it."""
-        packet = message.encode(self.parser.version, self.loop.time())
-        if self.ending or self.write_blocked or (self._max_packet and len(packet) > self._max_packet):
-            return False
-        self.counters.messages_out += 1
-        self.write(packet)
-        return True
-
-    def flush(self) -> None:
-        """Send what waits in the outbox, as far as the device allows."""
-        session = self._session
-        if session is None or self.ending or self.write_blocked:
-            return
-        packets = session.outbox.send(self.parser.version, self.loop.time(), self._window, self._max_packet)
-        if packets:
-            self.counters.messages_out += len(packets)
-            self.write(b"".join(packets))
-
-    def settled(self, packet: Ack) -> None:
-        """The device has a message; another may follow it."""
-        if self._session and self._session.outbox.settle(packet.packet_id):
-            self.flush()
-
-    def writable(self) -> None:
-        """The device reads again."""
-        self.flush()
-
-    # keep alive
+    # the end
 
     def _no_connect(self) -> None:
         self.counters.refused["connect_timeout"] += 1
         self.end()
-
-    def _watch(self) -> None:
-        """Close the connection of a device that has been silent for too long; else look again later."""
-        allowed = self._keep_alive_s
-        if not allowed or self.ending:
-            return
-        silent = self.loop.time() - self.heard
-        # While we do not read, nothing can be heard.
-        overdue = silent >= allowed and not self.paused and not self.write_blocked
-        if overdue and self._suspect:
-            self.fail(ProtocolError(Reason.KEEP_ALIVE_TIMEOUT, f"nothing was heard for {silent:.1f} s"))
-            return
-        self._suspect = overdue
-        again = _LAST_CHANCE_S if overdue else max(allowed - silent, _LAST_CHANCE_S)
-        self._watchdog = self.loop.call_later(again, self._watch)
-
-    # the end
 
     def _disconnect(self, packet: Disconnect) -> None:
         assert self._session

@@ -59,6 +59,7 @@ class Outbox:
         self._limit = limit
         self._queue: deque[Outgoing] = deque()
         self._in_flight: dict[int, Outgoing] = {}  # by packet identifier, in the order of sending
+        self._again: deque[int] = deque()  # those of them that this connection has not seen yet
         self._last_id = 0
 
     def __len__(self) -> int:
@@ -82,16 +83,23 @@ class Outbox:
         return True
 
     def send(self, version: int, now: float, window: int, max_packet: int | None = None) -> list[bytes]:
-        """The packets that may go out now, so that at most `window` are in flight.
+        """The packets that may go out now, so that at most `window` wait for the peer's acknowledgement.
 
-        What expired is dropped, and what is larger than the peer's `max_packet` (bytes) too.
+        First come those of the last connection, marked as duplicates, in the order of sending. What expired
+        is dropped, even if it was sent once: it may be a command, and a late command is worse than none. What
+        is larger than the peer's `max_packet` (bytes) is dropped too.
         """
         packets = []
-        while self._queue and len(self._in_flight) < window:
-            message = self._queue.popleft()
-            if not message.expired(now):
+        while len(self._in_flight) - len(self._again) < window and (self._again or self._queue):
+            dup = bool(self._again)
+            if dup:
+                packet_id = self._again.popleft()
+                message = self._in_flight.pop(packet_id)
+            else:
                 packet_id = self._free_id()
-                packet = message.encode(version, now, packet_id)
+                message = self._queue.popleft()
+            if not message.expired(now):
+                packet = message.encode(version, now, packet_id, dup=dup)
                 if max_packet is None or len(packet) <= max_packet:
                     self._in_flight[packet_id] = message
                     packets.append(packet)
@@ -99,28 +107,21 @@ class Outbox:
             self._counters.dropped += 1
         return packets
 
-    def resend(self, version: int, now: float) -> list[bytes]:
-        """What was in flight when the last connection ended, marked as duplicates, in the order of sending.
-
-        A message that expired meanwhile is dropped although it was sent once: it may be a command, and a
-        command that is late is worse than none.
-        """
-        for packet_id in [key for key, message in self._in_flight.items() if message.expired(now)]:
-            del self._in_flight[packet_id]
-            self._counters.dropped += 1
-        return [
-            message.encode(version, now, packet_id, dup=True)
-            for packet_id, message in self._in_flight.items()
-        ]
+    def resume(self) -> None:
+        """There is a new connection of the same session: what is in flight has to be sent again."""
+        self._again = deque(self._in_flight)
 
     def restart(self) -> None:
         """The peer has lost the session: what was in flight is new again and goes before all else."""
         self._queue.extendleft(reversed(self._in_flight.values()))
         self._in_flight.clear()
+        self._again.clear()
 
-    def settle(self, packet_id: int) -> bool:
-        """The peer has acknowledged; False when nothing was in flight under that identifier."""
-        return self._in_flight.pop(packet_id, None) is not None
+    def settle(self, packet_id: int) -> None:
+        """The peer has acknowledged; an identifier that is not in flight is ignored."""
+        if packet_id in self._again:
+            self._again.remove(packet_id)
+        self._in_flight.pop(packet_id, None)
 
     def _free_id(self) -> int:
         while True:
