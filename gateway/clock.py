@@ -7,7 +7,6 @@ message between them is needed.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass
 
@@ -30,11 +29,6 @@ class Clock:
     def seconds_until(self, at: int) -> float:
         """Machine seconds from now until the instant `at` (ms); never negative."""
         return max(0.0, (at - self.now()) / 1000 / self.speed)
-
-    async def sleep_until(self, at: int) -> None:
-        """Sleep until the clock shows `at` (ms)."""
-        while (seconds := self.seconds_until(at)) > 0:
-            await asyncio.sleep(seconds)
 
     @classmethod
     def parse(cls, text: str) -> Clock:

@@ -154,7 +154,6 @@ def describe(track: Track, owed: Owed, now: int, assessment: Assessment) -> Occu
     evidence = owed.evidence or ()
     carriers = {scan.guard or scan.device for scan in evidence if isinstance(scan, Scan)}
     carriers |= {call.by for call in evidence if isinstance(call, RadioCall) and call.by}
-    people = track.plan.person_by_token
     return Occurrence(
         id=occurrence_id(track, owed),
         track=track.key,
@@ -174,7 +173,7 @@ def describe(track: Track, owed: Owed, now: int, assessment: Assessment) -> Occu
         figure=duty.figure,
         plan_version=track.plan.version,
         facts=tuple(evidence),
-        carriers=tuple(sorted(people[who].id if who in people else who for who in carriers)),
+        carriers=tuple(sorted({_person_id(track, who) for who in carriers})),
         findings=tuple(findings),
         visits=visits,
         calls=tuple(
@@ -183,6 +182,11 @@ def describe(track: Track, owed: Owed, now: int, assessment: Assessment) -> Occu
             if isinstance(call, RadioCall)
         ),
     )
+
+
+def _person_id(track: Track, token: str) -> str:
+    person = track.plan.person(token)
+    return person.id if person is not None else token
 
 
 def _visits(

@@ -228,6 +228,13 @@ class Plan:
         by_id = {person.id: person for person in self.people}
         return by_id | {person.card: person for person in self.people if person.card}
 
+    def person(self, token: str | None) -> Person | None:
+        """The person with an id, or with a card however its UID is written."""
+        if not token:
+            return None
+        people = self.person_by_token
+        return people.get(token) or people.get(token.upper().translate(_NO_SEPARATORS))
+
     @cached_property
     def device_by_id(self) -> Mapping[str, Device]:
         return {device.id: device for device in self.devices}
@@ -261,6 +268,7 @@ class Plan:
         return {}
 
 
+_NO_SEPARATORS: Final = str.maketrans("", "", ":- ")
 _PROOF_KINDS: Final = {
     DutyKind.ROUND: (DeviceKind.SCANNER, DeviceKind.READER),
     DutyKind.RADIO_CHECK: (DeviceKind.CONSOLE,),

@@ -50,7 +50,7 @@ class RoundRule:
             if device is None or self.post not in device.posts:
                 rank = 1
         if self.by is not None:
-            person = self.plan.person_by_token.get(scan.guard) if scan.guard else None
+            person = self.plan.person(scan.guard)
             if person is None:
                 rank = 1
             elif self.by not in (person.id, person.role):
@@ -134,4 +134,4 @@ class RoundRule:
         return self.post is None or (device is not None and self.post in device.posts)
 
     def _is_shown(self, scan: Scan) -> bool:
-        return bool(scan.guard) and scan.guard in self.plan.person_by_token
+        return self.plan.person(scan.guard) is not None

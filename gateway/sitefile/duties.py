@@ -117,7 +117,7 @@ def _all_posts(value: str) -> str:
 def _cadence(fields: Fields) -> Cadence:
     given = [key for key in CADENCES if fields.has(key)]
     if len(given) != 1:
-        fault = " and ".join(given) + " are all given" if given else "how often it is owed is missing"
+        fault = f"{' and '.join(given)} are given together" if given else "how often it is owed is missing"
         fields.complain(f"{fault}; expected one of at, every, times")
         return NO_CADENCE
     (chosen,) = given

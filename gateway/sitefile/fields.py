@@ -50,7 +50,8 @@ def compose(text: str, problems: Problems) -> yaml.MappingNode:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problems.fail(line, column, f"is not YAML that can be used: {error.problem or error.context}")
+        fault = ", ".join(part for part in (error.context, error.problem) if part)
+        problems.fail(line, column, f"is not YAML that can be used: {fault}")
     if node is None:
         problems.fail(1, 1, "the file is empty; expected a site, beginning with site: and its id")
     if not isinstance(node, yaml.MappingNode):

@@ -23,7 +23,7 @@ Kind = Callable[[str], T]
 """Reads one text. An empty text is never valid, so it makes a kind say what it expects."""
 
 UNITS: Final = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
-MOST_LISTED: Final = 12
+MOST_LISTED: Final = 15
 LONGEST_SHOWN: Final = 40
 
 _ID: Final = re.compile(ID_PATTERN)

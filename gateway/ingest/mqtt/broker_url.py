@@ -37,8 +37,11 @@ class BrokerAddress:
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError as fault:
-            raise BrokerUrlError(f"{expected}: {fault}") from None
+        except ValueError:
+            # urllib's own words may repeat a piece of the password.
+            raise BrokerUrlError(
+                f"{expected}; the port is no number up to 65535, or a special character is not percent-encoded"
+            ) from None
         if parts.scheme not in _PORTS:
             raise BrokerUrlError(f"{expected}; {parts.scheme or 'no scheme'!r} is not known")
         if not parts.hostname:

@@ -1,0 +1,240 @@
+"""The intake: from what transports deliver to facts, and to the quarantine for what cannot become one.
+
+It does no I/O. It knows each topic's door, takes each record in once, and fills in the commit that will hold it. A
+record whose commit fails is still noted as stored here, so whoever commits must keep trying or start afresh.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from gateway.domain.facts import AnyFact, RadioCall, Scan
+from gateway.ingest.delivery import Delivery
+from gateway.ingest.doors import Door, SiteDoors
+from gateway.ingest.event_time import TimeUnknownError
+from gateway.ingest.records import Record, RefusedError, decode, identity, split, to_fact
+from gateway.store.port import Commit, FactRow, RefusedRow, StateRow
+
+PREFIX: Final = "patrol/v1/"
+_CACHED_TOPICS: Final = 200_000
+_decode_state: Final = msgspec.json.Decoder(dict[str, object]).decode
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one batch of deliveries came to."""
+
+    commit: Commit
+    facts: dict[str, list[AnyFact]] = field(default_factory=dict)
+    doors: set[tuple[Door, str]] = field(
+        default_factory=set
+    )  # (door, boot) that got records: to be acknowledged
+    touched: set[str] = field(default_factory=set)  # sites with something new to show
+
+
+class Intake:
+    """The doors of all sites."""
+
+    def __init__(self, sites: Callable[[str], SiteDoors | None]) -> None:
+        self._sites = sites
+        self._topics: dict[str, tuple[Door, str] | RefusedError] = {}
+        self.counts: Counter[str] = Counter()
+        """`facts`, `duplicates`, `states`, and `refused.<reason>`, since the start."""
+
+    def plans_changed(self) -> None:
+        """Doors may have come or gone."""
+        self._topics.clear()
+
+    def take(self, deliveries: list[Delivery], commit: Commit) -> Taken:
+        """Turn deliveries into facts in `commit`; nothing of them is lost."""
+        taken = Taken(commit)
+        for delivery in deliveries:
+            found = self._topics.get(delivery.topic) or self._find(delivery.topic)
+            if isinstance(found, RefusedError):
+                self._refuse(taken, delivery, delivery.payload, found, None)
+                continue
+            door, what = found
+            speaker = delivery.link.speaks_for
+            if speaker is not None and speaker != door.name:
+                error = RefusedError("foreign_topic", f"{speaker} may not publish for {door.name}")
+                self._refuse(taken, delivery, delivery.payload, error, None)
+            elif what == "up":
+                self._take_records(taken, delivery, door)
+            else:
+                self._take_state(taken, delivery, door)
+        return taken
+
+    def take_again(self, topic: str, payload: bytes, received_at: int, taken: Taken) -> bool:
+        """Try one refused record once more; True when it became a fact or is one already."""
+        found = self._topics.get(topic) or self._find(topic)
+        if isinstance(found, RefusedError):
+            return False
+        door, what = found
+        if what != "up":
+            return False
+        try:
+            records = [(raw, decode(raw)) for raw in split(payload)]
+            facts = [(raw, r, self._to_fact(r, door, received_at, r.boot == door.boot)) for raw, r in records]
+        except RefusedError:
+            return False
+        for raw, record, fact in facts:
+            door.note(record.boot, record.seq)
+            self._keep(taken, door, raw, record, fact)
+        return True
+
+    def _find(self, topic: str) -> tuple[Door, str] | RefusedError:
+        if len(self._topics) >= _CACHED_TOPICS:
+            self._topics.clear()
+        self._topics[topic] = found = self._resolve(topic)
+        return found
+
+    def _resolve(self, topic: str) -> tuple[Door, str] | RefusedError:
+        parts = topic.split("/")
+        if not topic.startswith(PREFIX) or len(parts) != 5 or parts[4] not in ("up", "state"):
+            return RefusedError(
+                "unknown_topic", "devices publish on patrol/v1/{site}/{device}/up and …/state"
+            )
+        doors = self._sites(parts[2])
+        if doors is None:
+            return RefusedError("unknown_site", f"no site {parts[2]!r} is set up here")
+        door = doors.by_device.get(parts[3])
+        if door is None:
+            return RefusedError("unknown_device", f"site {parts[2]!r} has no device {parts[3]!r}")
+        return door, parts[4]
+
+    def _take_records(self, taken: Taken, delivery: Delivery, door: Door) -> None:
+        try:
+            raws = split(delivery.payload)
+        except RefusedError as error:
+            self._refuse(taken, delivery, delivery.payload, error, door)
+            return
+        records: list[tuple[bytes, Record | RefusedError]] = []
+        for raw in raws:
+            try:
+                records.append((raw, decode(raw)))
+            except RefusedError as error:
+                records.append((raw, error))
+        sender = _sending_boot(door, records)
+        for raw, record in records:
+            if isinstance(record, RefusedError):
+                self._refuse(taken, delivery, raw, record, door)
+                continue
+            if not door.note(record.boot, record.seq):
+                self.counts["duplicates"] += 1
+                # The device did not hear the last acknowledgement: tell it again.
+                taken.doors.add((door, record.boot))
+                continue
+            try:
+                same_boot = record.boot == (record.sent_boot or sender)
+                fact = self._to_fact(record, door, delivery.received_at, same_boot)
+            except RefusedError as error:
+                self._refuse(taken, delivery, raw, error, door, (record.boot, record.seq))
+                continue
+            self._keep(taken, door, raw, record, fact)
+
+    def _to_fact(self, record: Record, door: Door, received_at: int, same_boot: bool) -> AnyFact:
+        try:
+            fact = to_fact(record, door.device, received_at, same_boot=same_boot)  # type: ignore[arg-type]
+        except TimeUnknownError as error:
+            raise RefusedError("time_unknown", str(error)) from None
+        doors = door.of
+        if isinstance(fact, Scan):
+            if fact.tag not in doors.tags:
+                raise RefusedError("unknown_tag", f"tag {fact.tag} is not enrolled at site {doors.site!r}")
+        elif isinstance(fact, RadioCall) and fact.post not in doors.posts:
+            raise RefusedError("unknown_post", f"site {doors.site!r} has no post {fact.post!r}")
+        return fact
+
+    def _keep(self, taken: Taken, door: Door, raw: bytes, record: Record, fact: AnyFact) -> None:
+        site = door.of.site
+        taken.commit.facts.append(
+            FactRow(
+                site,
+                door.device,
+                fact.boot,
+                fact.seq,
+                record.__struct_config__.tag,  # type: ignore[arg-type]
+                fact.occurred_at,
+                fact.received_at,
+                fact.uncertainty,
+                fact.clock_error,
+                raw,
+            )
+        )
+        facts = taken.facts.get(site)
+        if facts is None:
+            facts = taken.facts[site] = []
+        facts.append(fact)
+        door.health.take(fact)
+        taken.doors.add((door, fact.boot))
+        self.counts["facts"] += 1
+
+    def _take_state(self, taken: Taken, delivery: Delivery, door: Door) -> None:
+        try:
+            online = _decode_state(delivery.payload).get("online")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._refuse(taken, delivery, delivery.payload, RefusedError("broken_json", str(error)), door)
+            return
+        if not isinstance(online, bool):
+            wrong = RefusedError("bad_online", 'a state is {"online": true} or {"online": false}')
+            self._refuse(taken, delivery, delivery.payload, wrong, door)
+            return
+        self.counts["states"] += 1
+        if door.health.online is not online:
+            door.health.online = online
+            taken.commit.states.append(StateRow(door.of.site, door.device, delivery.received_at, online))
+            taken.touched.add(door.of.site)
+
+    def _refuse(
+        self,
+        taken: Taken,
+        delivery: Delivery,
+        payload: bytes,
+        error: RefusedError,
+        door: Door | None,
+        known: tuple[str, int] | None = None,
+    ) -> None:
+        self.counts[f"refused.{error.reason}"] += 1
+        boot: str | None = None
+        seq: int | None = None
+        if door is not None:
+            if known is None and (named := identity(payload)) is not None:
+                known = named
+                if not door.note(*named):
+                    self.counts["duplicates"] += 1
+                    return
+            if known is not None:
+                boot, seq = known
+                taken.doors.add((door, boot))
+        taken.commit.refused.append(
+            RefusedRow(
+                delivery.topic,
+                payload,
+                delivery.received_at,
+                error.reason,
+                error.detail,
+                door.of.site if door else None,
+                door.device if door else None,
+                boot,
+                seq,
+            )
+        )
+
+
+def _sending_boot(door: Door, records: list[tuple[bytes, Record | RefusedError]]) -> str | None:
+    """The boot in which a message was sent, where its records do not say.
+
+    A device empties its buffer oldest first, so that the last record's boot is the youngest of the message. It is
+    the one that sends, unless a younger boot of the device has been heard of.
+    """
+    for _, record in reversed(records):
+        if isinstance(record, Record):
+            if record.boot in door.hearing.boots:
+                return door.boot
+            return record.boot
+    return door.boot

@@ -1,0 +1,299 @@
+"""The native wire records (docs/wire.md): from bytes to facts, or to a named reason for the quarantine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gateway.domain.facts import AnyFact, GateEvent, GateEventKind, Outcome, RadioCall, Report, Scan, Status
+from gateway.ingest.event_time import event_time
+from gateway.instants import from_datetime
+
+MAX_RECORDS: Final = 500
+"""The most records that one message may hold."""
+
+MAX_PAYLOAD: Final = 1 << 20
+"""The largest payload (bytes) that is read; larger ones go to the quarantine unread."""
+
+MAX_SEQ: Final = 2**53
+
+_Time = Annotated[datetime, Meta(tz=True)]
+_Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+_Tag = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{2}(?:[: -]?[0-9A-Fa-f]{2}){1,15}$")]
+_Short = Annotated[str, Meta(max_length=256)]
+_Text = Annotated[str, Meta(max_length=4000)]
+_Ms = Annotated[int, Meta(ge=0, le=MAX_SEQ)]
+
+
+class Record(Struct, tag_field="type", gc=False):
+    """What every record has. `sent_boot`: the boot that sends, where it is not the one that recorded."""
+
+    boot: Annotated[str, Meta(min_length=1, max_length=32)]
+    seq: Annotated[int, Meta(ge=1, le=MAX_SEQ)]
+    at: _Time
+    mono: _Ms | None = None
+    sent_at: _Time | None = None
+    sent_mono: _Ms | None = None
+    clock: Literal["synced", "free", "unset"] = "free"
+    replayed: bool = False
+    sent_boot: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+
+
+class ScanRecord(Record, tag="scan", gc=False):
+    tag: _Tag | None = None
+    qr: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+    sun: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+    guard: _Short | None = None
+    battery: Annotated[float, Meta(ge=0, le=100)] | None = None
+    rssi: float | None = None
+
+
+class RadioRecord(Record, tag="radio", gc=False, kw_only=True):
+    post: _Id
+    outcome: Literal["answered", "no_answer", "abnormal"]
+    by: _Short | None = None
+    note: _Text | None = None
+
+
+class GateRecord(Record, tag="gate", gc=False, kw_only=True):
+    event: Literal[
+        "opened",
+        "closed",
+        "vehicle_in",
+        "vehicle_out",
+        "forced",
+        "stuck",
+        "fault",
+        "recovered",
+        "manual_open",
+    ]
+    lane: _Short | None = None
+    plate: _Short | None = None
+    card: _Short | None = None
+    cause: Literal["card", "plate", "remote", "manual", "fire", "unknown"] | None = None
+    pass_no: _Short | None = msgspec.field(name="pass", default=None)
+    by: _Short | None = None
+    note: _Text | None = None
+
+
+class ReportRecord(Record, tag="report", gc=False, kw_only=True):
+    category: _Short
+    text: _Text
+    checkpoint: _Id | None = None
+    severity: Literal["info", "minor", "major", "critical"] = "info"
+    photo: Annotated[str, Meta(max_length=360_000)] | None = None
+    resolved: bool = False
+    reason: _Text | None = None
+
+
+class StatusRecord(Record, tag="status", gc=False):
+    buffered: _Ms | None = None
+    high_seq: _Ms | None = None
+    battery: Annotated[float, Meta(ge=0, le=100)] | None = None
+    firmware: _Short | None = None
+    uptime: _Ms | None = None
+    reply_to: _Short | None = None
+    result: Literal["done", "refused", "failed", "unknown"] | None = None
+
+
+AnyRecord = ScanRecord | RadioRecord | GateRecord | ReportRecord | StatusRecord
+
+_decode_one: Final = msgspec.json.Decoder(AnyRecord).decode
+_decode_parts: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_any: Final = msgspec.json.Decoder(Any).decode
+
+
+class RefusedError(Exception):
+    """A record that cannot become a fact: a named reason, and what is wrong in words for an engineer."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+def split(payload: bytes) -> list[bytes]:
+    """The records of one message, as sent. Raises `RefusedError` when it is neither a record nor an array."""
+    if len(payload) > MAX_PAYLOAD:
+        raise RefusedError("payload_too_large", f"{len(payload)} bytes; at most {MAX_PAYLOAD} are read")
+    if payload[:1] == b"{":
+        return [payload]
+    text = payload.lstrip(b" \t\r\n")
+    if text[:1] != b"[":
+        if text[:1] == b"{":
+            return [text]
+        _broken(payload)
+        raise RefusedError("not_a_record", "neither an object nor an array")
+    try:
+        parts = _decode_parts(text)
+    except msgspec.DecodeError as error:
+        raise RefusedError("broken_json", str(error)) from None
+    if not parts:
+        raise RefusedError("empty_array")
+    if len(parts) > MAX_RECORDS:
+        raise RefusedError("array_too_long", f"{len(parts)} records; at most {MAX_RECORDS} in one message")
+    return [bytes(part) for part in parts]
+
+
+def decode(raw: bytes) -> AnyRecord:
+    """One record. Raises `RefusedError` with a named reason."""
+    try:
+        record: AnyRecord = _decode_one(raw)
+        return record
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _explain(raw, str(error)) from None
+
+
+def identity(raw: bytes) -> tuple[str, int] | None:
+    """`(boot, seq)` of a record that is refused for something else, so that the device can free it."""
+    try:
+        found: Any = _decode_any(raw)
+        boot, seq = found["boot"], found["seq"]
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        return None
+    good = type(boot) is str and type(seq) is int and 1 <= len(boot) <= 32 and 1 <= seq <= MAX_SEQ
+    return (boot, seq) if good else None
+
+
+def _broken(payload: bytes) -> None:
+    try:
+        _decode_any(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RefusedError("broken_json", str(error)) from None
+
+
+_MEMBER: Final = re.compile(r"at `\$\.?([a-z_]*)")
+_MISSING: Final = re.compile(r"missing required field `(\w+)`")
+_TYPES: Final = ("scan", "radio", "gate", "report", "status")
+
+
+def _explain(raw: bytes, message: str) -> RefusedError:
+    """Name what is wrong with a record that did not decode."""
+    try:
+        _broken(raw)
+    except RefusedError as broken:
+        return broken
+    found = _decode_any(raw)
+    if not isinstance(found, dict):
+        return RefusedError("not_a_record", f"a {type(found).__name__} where a record was expected")
+    if missing := _MISSING.search(message):
+        return RefusedError(f"missing_{missing[1]}", message)
+    if found.get("type") not in _TYPES:
+        return RefusedError("unknown_type", f"{found.get('type')!r}; the types are {', '.join(_TYPES)}")
+    if "boot" not in found:
+        return RefusedError("missing_boot", "every record names its boot")
+    member = matched[1] if (matched := _MEMBER.search(message)) else ""
+    if member in ("at", "sent_at"):
+        value = found.get(member)
+        if isinstance(value, str) and _is_naive(value):
+            return RefusedError("time_without_offset", f"{member}: {value!r}; times need an offset")
+        return RefusedError("bad_time", f"{member}: {value!r} is not an RFC 3339 time")
+    return RefusedError(f"bad_{member}" if member else "bad_record", message)
+
+
+def _is_naive(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is None
+    except ValueError:
+        return False
+
+
+def to_fact(record: AnyRecord, device: str, received_at: int, *, same_boot: bool) -> AnyFact:
+    """The fact that a record reports. Raises `RefusedError` or `TimeUnknownError`."""
+    at = from_datetime(record.at)
+    sent_at = None if record.sent_at is None else from_datetime(record.sent_at)
+    occurred_at, uncertainty = event_time(
+        received_at,
+        at,
+        record.mono,
+        sent_at,
+        record.sent_mono,
+        synced=record.clock == "synced",
+        same_boot=same_boot,
+    )
+    error = None if sent_at is None else sent_at - received_at
+    common = (device, record.boot, record.seq, occurred_at, received_at, uncertainty, error)
+    return _MAKERS[type(record)](record, common)
+
+
+def normal_uid(uid: str) -> str:
+    """A UID as the contract writes it: upper-case hex without separators."""
+    return uid.upper() if uid.isalnum() else uid.upper().translate(_NO_SEPARATORS)
+
+
+_NO_SEPARATORS: Final = str.maketrans("", "", ":- ")
+_Common = tuple[str, str, int, int, int, int, int | None]
+
+
+def _scan(record: ScanRecord, common: _Common) -> Scan:
+    tag = record.tag or record.qr
+    if tag is None:
+        if record.sun is not None:
+            raise RefusedError("sun_not_enrolled", "no key is enrolled that could verify this tag's message")
+        raise RefusedError("missing_tag", "a scan needs tag, sun or qr")
+    return Scan(
+        *common,
+        tag if record.tag is None else normal_uid(tag),
+        record.guard,
+        None if record.battery is None else round(record.battery),
+    )
+
+
+def _radio(record: RadioRecord, common: _Common) -> RadioCall:
+    return RadioCall(*common, record.post, Outcome(record.outcome), record.by, record.note)
+
+
+def _gate(record: GateRecord, common: _Common) -> GateEvent:
+    return GateEvent(
+        *common,
+        GateEventKind(record.event),
+        record.lane,
+        record.plate,
+        record.card,
+        record.cause,
+        record.pass_no,
+        record.by,
+        record.note,
+    )
+
+
+def _report(record: ReportRecord, common: _Common) -> Report:
+    return Report(
+        *common,
+        record.category,
+        record.text,
+        record.checkpoint,
+        record.severity,
+        record.resolved,
+        record.reason,
+    )
+
+
+def _status(record: StatusRecord, common: _Common) -> Status:
+    # A status is made when it is sent: what happened up to then is what `buffered` speaks of.
+    battery = None if record.battery is None else round(record.battery)
+    return Status(
+        *common,
+        record.buffered,
+        record.high_seq,
+        common[3],
+        battery,
+        record.firmware,
+        record.uptime,
+        record.reply_to,
+        record.result,
+    )
+
+
+_MAKERS: Final[Mapping[type[Any], Callable[[Any, _Common], AnyFact]]] = {
+    ScanRecord: _scan,
+    RadioRecord: _radio,
+    GateRecord: _gate,
+    ReportRecord: _report,
+    StatusRecord: _status,
+}

@@ -1,0 +1,141 @@
+"""The JSON shapes of docs/api.md: what the store keeps of verdicts and alerts, and what the API answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.domain.alerts import Alert, AlertEvent, AlertKind, AlertState, Severity
+from gateway.domain.plan import EscalationStep
+from gateway.domain.verdicts import Occurrence, Reason
+from gateway.instants import maybe_rfc3339, parse_instant, rfc3339
+
+Json = dict[str, Any]
+
+_INSTANTS: Final = frozenset({"since", "at"})
+"""Parameters of reasons that are instants in ms."""
+
+
+def reason_json(reason: Reason) -> Json:
+    return {"code": reason.code, "params": params_json(reason.params)}
+
+
+def params_json(params: Mapping[str, Any]) -> Json:
+    return {
+        key: rfc3339(value) if key in _INSTANTS and isinstance(value, int) else value
+        for key, value in params.items()
+    }
+
+
+def occurrence_json(
+    occurrence: Occurrence, site: str, checkpoint_names: Mapping[str, Mapping[str, str]]
+) -> Json:
+    """An occurrence. `checkpoint_names`: by checkpoint id."""
+    shape: Json = {
+        "id": occurrence.id,
+        "site": site,
+        "duty": occurrence.duty,
+        "kind": occurrence.kind.value,
+        "subject": occurrence.subject,
+        "name": dict(occurrence.name),
+        "post": occurrence.post,
+        "opens_at": rfc3339(occurrence.opens_at),
+        "planned_at": maybe_rfc3339(occurrence.planned_at),
+        "due_at": rfc3339(occurrence.due_at),
+        "started_at": maybe_rfc3339(occurrence.started_at),
+        "done_at": maybe_rfc3339(occurrence.done_at),
+        "verdict": occurrence.verdict.value,
+        "reason": reason_json(occurrence.reason),
+        "clause": occurrence.clause,
+        "figure": occurrence.figure,
+        "plan_version": occurrence.plan_version,
+        "carriers": list(occurrence.carriers),
+        "facts": [fact.id for fact in occurrence.facts],
+        "findings": [
+            {"code": finding.code, "params": params_json(finding.params), "facts": list(finding.facts)}
+            for finding in occurrence.findings
+        ],
+    }
+    if occurrence.kind.value == "round":
+        shape["visits"] = [
+            {
+                "checkpoint": visit.checkpoint,
+                "name": dict(checkpoint_names.get(visit.checkpoint, {})),
+                "verdict": visit.verdict.value,
+                "occurred_at": maybe_rfc3339(visit.occurred_at),
+                "received_at": maybe_rfc3339(visit.received_at),
+                "fact": visit.fact,
+            }
+            for visit in occurrence.visits
+        ]
+    else:
+        shape["calls"] = [
+            {"at": rfc3339(call.at), "outcome": call.outcome, "by": call.by, "fact": call.fact}
+            for call in occurrence.calls
+        ]
+    return shape
+
+
+def alert_json(alert: Alert) -> Json:
+    """An alert, with everything that `alert_from_json` needs to make it again."""
+    return {
+        "id": alert.id,
+        "site": alert.site,
+        "kind": alert.kind.value,
+        "subject": alert.subject,
+        "name": dict(alert.name),
+        "severity": alert.severity.value,
+        "state": alert.state.value,
+        "opened_at": rfc3339(alert.opened_at),
+        "deadline": rfc3339(alert.deadline),
+        "closed_at": maybe_rfc3339(alert.closed_at),
+        "last_due_at": rfc3339(alert.last_due),
+        "reason": reason_json(alert.reason),
+        "clause": alert.clause,
+        "duty": alert.duty,
+        "occurrences": list(alert.occurrences),
+        "disproved": list(alert.disproved),
+        "count": alert.count,
+        "facts": list(alert.facts),
+        "escalation": [{"after_s": step.after_s, "to": list(step.to)} for step in alert.escalation],
+        "history": [
+            {"at": rfc3339(event.at), "what": event.what, "by": event.by, "params": params_json(event.params)}
+            for event in alert.history
+        ],
+    }
+
+
+def alert_from_json(shape: Json) -> Alert:
+    """The alert that `alert_json` wrote."""
+    closed_at = shape["closed_at"]
+    return Alert(
+        id=shape["id"],
+        site=shape["site"],
+        kind=AlertKind(shape["kind"]),
+        subject=shape["subject"],
+        name=shape["name"],
+        severity=Severity(shape["severity"]),
+        state=AlertState(shape["state"]),
+        opened_at=parse_instant(shape["opened_at"]),
+        deadline=parse_instant(shape["deadline"]),
+        closed_at=None if closed_at is None else parse_instant(closed_at),
+        last_due=parse_instant(shape["last_due_at"]),
+        reason=Reason(shape["reason"]["code"], _params_from_json(shape["reason"]["params"])),
+        clause=shape["clause"],
+        duty=shape["duty"],
+        occurrences=shape["occurrences"],
+        disproved=shape["disproved"],
+        facts=shape["facts"],
+        escalation=tuple(EscalationStep(step["after_s"], tuple(step["to"])) for step in shape["escalation"]),
+        history=[
+            AlertEvent(parse_instant(e["at"]), e["what"], e["by"], _params_from_json(e["params"]))
+            for e in shape["history"]
+        ],
+    )
+
+
+def _params_from_json(params: Json) -> Json:
+    return {
+        key: parse_instant(value) if key in _INSTANTS and isinstance(value, str) else value
+        for key, value in params.items()
+    }

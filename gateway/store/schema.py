@@ -1,0 +1,90 @@
+"""The SQLite schema, as the steps that lead to it. A step that has been released is never changed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STEPS: Final = (
+    """
+    CREATE TABLE commits (
+        number INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        hash BLOB NOT NULL
+    );
+    CREATE TABLE plans (
+        id INTEGER PRIMARY KEY, commit_no INTEGER NOT NULL,
+        site TEXT NOT NULL, version INTEGER NOT NULL, holds_from INTEGER NOT NULL, created_at INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (site, version)
+    );
+    CREATE TABLE facts (
+        id INTEGER PRIMARY KEY, commit_no INTEGER NOT NULL,
+        site TEXT NOT NULL, device TEXT NOT NULL, boot TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL,
+        occurred_at INTEGER NOT NULL, received_at INTEGER NOT NULL, uncertainty INTEGER NOT NULL,
+        clock_error INTEGER, body BLOB NOT NULL
+    );
+    CREATE UNIQUE INDEX facts_key ON facts (site, device, boot, seq);
+    CREATE INDEX facts_by_time ON facts (site, occurred_at);
+    CREATE TABLE verdicts (
+        id INTEGER PRIMARY KEY, commit_no INTEGER NOT NULL,
+        site TEXT NOT NULL, occurrence TEXT NOT NULL, track TEXT NOT NULL, kind TEXT NOT NULL,
+        opens_at INTEGER NOT NULL, due_at INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+        at INTEGER NOT NULL, verdict TEXT NOT NULL, code TEXT NOT NULL, body BLOB NOT NULL
+    );
+    CREATE TABLE occurrences (
+        site TEXT NOT NULL, occurrence TEXT NOT NULL, track TEXT NOT NULL, kind TEXT NOT NULL,
+        opens_at INTEGER NOT NULL, due_at INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+        at INTEGER NOT NULL, verdict TEXT NOT NULL, code TEXT NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (site, occurrence)
+    ) WITHOUT ROWID;
+    CREATE INDEX occurrences_by_time ON occurrences (site, kind, opens_at);
+    CREATE TABLE alert_changes (
+        id INTEGER PRIMARY KEY, commit_no INTEGER NOT NULL,
+        alert TEXT NOT NULL, site TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL,
+        subject TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, opened_at INTEGER NOT NULL,
+        closed_at INTEGER, body BLOB NOT NULL
+    );
+    CREATE TABLE alerts (
+        alert TEXT PRIMARY KEY, site TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL,
+        subject TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, opened_at INTEGER NOT NULL,
+        closed_at INTEGER, body BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX alerts_by_site ON alerts (site, opened_at);
+    CREATE INDEX alerts_live ON alerts (site, state) WHERE closed_at IS NULL;
+    CREATE TABLE device_states (
+        id INTEGER PRIMARY KEY, commit_no INTEGER NOT NULL,
+        site TEXT NOT NULL, device TEXT NOT NULL, at INTEGER NOT NULL, online INTEGER NOT NULL
+    );
+    CREATE INDEX device_states_latest ON device_states (site, device, id);
+    CREATE TABLE quarantine (
+        id INTEGER PRIMARY KEY,
+        topic TEXT NOT NULL, payload BLOB NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
+        site TEXT, device TEXT, boot TEXT, seq INTEGER,
+        fingerprint BLOB NOT NULL UNIQUE,
+        times INTEGER NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, cleared_at INTEGER
+    );
+    CREATE INDEX quarantine_by_boot ON quarantine (site, device, boot, seq) WHERE seq IS NOT NULL;
+    CREATE TABLE series (
+        site TEXT NOT NULL, measurement TEXT NOT NULL, hour INTEGER NOT NULL, what TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (site, measurement, hour, what)
+    ) WITHOUT ROWID;
+    """
+    + "".join(
+        f"""
+    CREATE TRIGGER {table}_never_{change.lower()} BEFORE {change} ON {table}
+        BEGIN SELECT RAISE(ABORT, 'records of {table} are never changed or deleted'); END;
+    """
+        for table in ("facts", "verdicts", "alert_changes", "device_states", "plans", "commits")
+        for change in ("UPDATE", "DELETE")
+    ),
+)
+
+CHAINED: Final = {
+    "facts": "site, device, boot, seq, type, occurred_at, received_at, uncertainty, clock_error, body",
+    "verdicts": "site, occurrence, track, kind, opens_at, due_at, ordinal, at, verdict, code, body",
+    "alert_changes": "alert, site, number, kind, subject, state, at, opened_at, closed_at, body",
+    "device_states": "site, device, at, online",
+    "plans": "site, version, holds_from, created_at, body",
+}
+"""The tables whose records the hash chain covers, in the order within a commit, and what of them it covers."""

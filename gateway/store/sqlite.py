@@ -1,0 +1,416 @@
+"""The embedded store: SQLite in WAL mode, one writer thread, every commit flushed to the disk.
+
+Measured (docs/decisions/0002-store.md): one thread with the plain driver and group commit writes several times what
+an ORM does; checkpoints run beside it on a connection of their own, because inside a commit they cost its p99.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from gateway.store.chain import GENESIS, digest, link
+from gateway.store.port import (
+    BootRow,
+    Commit,
+    FactRow,
+    Fault,
+    Json,
+    Known,
+    PlanRow,
+    Refused,
+    StateRow,
+    StoreError,
+)
+from gateway.store.schema import CHAINED, STEPS
+
+T = TypeVar("T")
+
+HOUR_MS: Final = 3_600_000
+_CHECKPOINT_EVERY: Final = 4000
+"""Rows written between two checkpoints of the write-ahead log; 4,000 rows are about 4 MB of it."""
+
+_KEPT_PAYLOAD: Final = 65_536
+"""How much of a refused payload is kept (bytes)."""
+
+_INSERT: Final = {
+    table: f"INSERT INTO {table} (commit_no, {columns}) VALUES (?{', ?' * len(columns.split(', '))})"
+    for table, columns in CHAINED.items()
+}
+
+
+class SqliteStore:
+    """A `Store` in one file. Open it with `SqliteStore.open`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writing = ThreadPoolExecutor(1, "store-writer")
+        self._reading = ThreadPoolExecutor(2, "store-reader")
+        self._checkpointing = ThreadPoolExecutor(1, "store-checkpoint")
+        self._readers = threading.local()
+        self._open_connections: list[sqlite3.Connection] = []
+        self._writer: sqlite3.Connection
+        self._head = (0, GENESIS)
+        self._unchecked = 0
+
+    @classmethod
+    async def open(cls, path: Path) -> SqliteStore:
+        """Open the file, making and upgrading it as needed. Raises `StoreError` when that cannot be done."""
+        store = cls(path)
+        try:
+            await store._in(store._writing, store._prepare)
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    def _prepare(self) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = self._connect()
+            self._writer.execute("PRAGMA wal_autocheckpoint=0")
+            self._upgrade()
+            found = self._writer.execute(
+                "SELECT number, hash FROM commits ORDER BY number DESC LIMIT 1"
+            ).fetchone()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"cannot open the database {self._path}: {error}") from error
+        if found:
+            self._head = (found[0], found[1])
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        self._open_connections.append(connection)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=10000")
+        return connection
+
+    def _upgrade(self) -> None:
+        version = self._writer.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(STEPS):
+            raise StoreError(
+                f"the database {self._path} has schema version {version}, newer than this program's {len(STEPS)}: "
+                "run the version of patrol-gateway that wrote it, or a later one"
+            )
+        for number in range(version, len(STEPS)):
+            self._writer.executescript(f"BEGIN; {STEPS[number]}; PRAGMA user_version={number + 1}; COMMIT;")
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    async def commit(self, commit: Commit) -> None:
+        await self._in(self._writing, lambda: self._write(commit))
+
+    def _write(self, commit: Commit) -> None:
+        try:
+            self._write_once(commit)
+        except sqlite3.IntegrityError:
+            # A fact is there already: another process wrote it, or a caller sent it twice. Keep the first.
+            self._drop_known_facts(commit)
+            self._write_once(commit)
+        if self._unchecked >= _CHECKPOINT_EVERY:
+            self._unchecked = 0
+            self._checkpointing.submit(self._checkpoint)
+
+    def _write_once(self, commit: Commit) -> None:
+        run, run_many = self._writer.execute, self._writer.executemany
+        number = self._head[0] + 1
+        chained: dict[str, Sequence[tuple[Any, ...]]] = {
+            "facts": commit.facts,
+            "verdicts": commit.verdicts,
+            "alert_changes": commit.alerts,
+            "device_states": [(s.site, s.device, s.at, int(s.online)) for s in commit.states],
+            "plans": commit.plans,
+        }
+        digests = [digest(table.encode(), tuple(row)) for table, rows in chained.items() for row in rows]
+        head = self._head
+        run("BEGIN IMMEDIATE")
+        try:
+            for table, rows in chained.items():
+                if rows:
+                    run_many(_INSERT[table], [(number, *row) for row in rows])
+            if digests:
+                head = (number, link(head[1], number, commit.at, digests))
+                run("INSERT INTO commits (number, at, hash) VALUES (?, ?, ?)", (number, commit.at, head[1]))
+            self._write_latest(commit)
+            self._write_quarantine(commit)
+            run("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                run("ROLLBACK")
+            raise
+        self._head = head
+        self._unchecked += len(digests) + len(commit.refused)
+
+    def _write_latest(self, commit: Commit) -> None:
+        """What is derived from the records: the latest state of things, and the hourly counts."""
+        run_many = self._writer.executemany
+        if commit.verdicts:
+            run_many(
+                "INSERT OR REPLACE INTO occurrences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", commit.verdicts
+            )
+        if commit.alerts:
+            run_many("INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", commit.alerts)
+        counts = Counter(
+            (row.site, row.type, row.received_at // HOUR_MS * HOUR_MS, row.device) for row in commit.facts
+        )
+        counts.update(
+            (row.site or "", "quarantine", row.received_at // HOUR_MS * HOUR_MS, row.reason)
+            for row in commit.refused
+        )
+        if counts:
+            run_many(
+                "INSERT INTO series VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET count = count + excluded.count",
+                [(*key, count) for key, count in counts.items()],
+            )
+
+    def _write_quarantine(self, commit: Commit) -> None:
+        if commit.refused:
+            self._writer.executemany(
+                "INSERT INTO quarantine (topic, payload, reason, detail, site, device, boot, seq, fingerprint, times, "
+                "first_at, last_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT (fingerprint) DO UPDATE "
+                "SET times = times + 1, last_at = excluded.last_at, cleared_at = NULL",
+                [
+                    (
+                        row.topic,
+                        row.payload[:_KEPT_PAYLOAD],
+                        row.reason,
+                        row.detail,
+                        row.site,
+                        row.device,
+                        row.boot,
+                        row.seq,
+                        sha256(f"{row.reason}|{row.topic}|".encode() + row.payload).digest(),
+                        row.received_at,
+                        row.received_at,
+                    )
+                    for row in commit.refused
+                ],
+            )
+        if commit.cleared:
+            self._writer.executemany(
+                "UPDATE quarantine SET cleared_at = ? WHERE id = ?",
+                [(commit.at, entry) for entry in commit.cleared],
+            )
+
+    def _drop_known_facts(self, commit: Commit) -> None:
+        seen: set[tuple[str, str, str, int]] = set()
+        fresh: list[FactRow] = []
+        for row in commit.facts:
+            key = (row.site, row.device, row.boot, row.seq)
+            query = "SELECT 1 FROM facts WHERE site = ? AND device = ? AND boot = ? AND seq = ?"
+            if key not in seen and not self._writer.execute(query, key).fetchone():
+                fresh.append(row)
+            seen.add(key)
+        commit.facts[:] = fresh
+
+    def _checkpoint(self) -> None:
+        connection = self._reader()
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._readers.connection = self._connect()
+        return connection
+
+    async def _query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return await self._in(self._reading, lambda: self._reader().execute(sql, values).fetchall())
+
+    async def plans(self) -> list[PlanRow]:
+        rows = await self._query(f"SELECT {CHAINED['plans']} FROM plans ORDER BY site, version")
+        return [PlanRow(*row) for row in rows]
+
+    async def facts(
+        self,
+        site: str,
+        start: int,
+        end: int,
+        *,
+        type: str | None = None,
+        device: str | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int | None = None,
+    ) -> list[tuple[int, FactRow]]:
+        where = ["site = ?", "occurred_at >= ?", "occurred_at < ?"]
+        values: list[Any] = [site, start, end]
+        if type is not None:
+            where.append("type = ?")
+            values.append(type)
+        if device is not None:
+            where.append("device = ?")
+            values.append(device)
+        if after is not None:
+            where.append("(occurred_at, id) > (?, ?)")
+            values += after
+        values.append(-1 if limit is None else limit)
+        rows = await self._query(
+            f"SELECT id, {CHAINED['facts']} FROM facts WHERE {' AND '.join(where)} "
+            "ORDER BY occurred_at, id LIMIT ?",
+            values,
+        )
+        return [(row[0], FactRow(*row[1:])) for row in rows]
+
+    async def received(self, site: str, device: str, boot: str) -> list[int]:
+        rows = await self._query(
+            "SELECT seq FROM facts WHERE site = ? AND device = ? AND boot = ? ORDER BY seq",
+            (site, device, boot),
+        )
+        return [row[0] for row in rows]
+
+    async def boots(self) -> list[BootRow]:
+        rows = await self._query(
+            "SELECT site, device, boot, count(*), max(seq) FROM facts GROUP BY site, device, boot ORDER BY min(id)"
+        )
+        return [BootRow(*row) for row in rows]
+
+    async def refused_seqs(self) -> list[tuple[str, str, str, int]]:
+        rows = await self._query(
+            "SELECT site, device, boot, seq FROM quarantine WHERE seq IS NOT NULL AND cleared_at IS NULL"
+        )
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    async def known(self, site: str, since: int) -> list[Known]:
+        rows = await self._query(
+            "SELECT track, opens_at, ordinal, verdict, code FROM occurrences "
+            "WHERE site = ? AND opens_at >= ? AND verdict <> 'superseded' AND verdict <> 'open' OR "
+            "site = ? AND opens_at >= ? AND verdict = 'open' AND code = 'no_answer'",
+            (site, since, site, since),
+        )
+        return [Known(*row) for row in rows]
+
+    async def occurrences(self, site: str, kind: str, start: int, end: int) -> list[Json]:
+        rows = await self._query(
+            "SELECT body FROM occurrences WHERE site = ? AND kind = ? AND opens_at < ? AND due_at >= ? "
+            "AND verdict <> 'superseded' ORDER BY opens_at, occurrence",
+            (site, kind, end, start),
+        )
+        return [_json(row[0]) for row in rows]
+
+    async def alerts(
+        self, site: str | None = None, states: Sequence[str] = (), since: int = 0, limit: int = 500
+    ) -> list[Json]:
+        where, values = ["(closed_at IS NULL OR closed_at >= ?)"], [since]
+        more: list[Any] = []
+        if site is not None:
+            where.append("site = ?")
+            more.append(site)
+        if states:
+            where.append(f"state IN ({', '.join('?' * len(states))})")
+            more += states
+        rows = await self._query(
+            f"SELECT body FROM alerts WHERE {' AND '.join(where)} ORDER BY opened_at DESC, number DESC LIMIT ?",
+            [*values, *more, limit],
+        )
+        return [_json(row[0]) for row in rows]
+
+    async def alert(self, alert_id: str) -> Json | None:
+        rows = await self._query("SELECT body FROM alerts WHERE alert = ?", (alert_id,))
+        return _json(rows[0][0]) if rows else None
+
+    async def last_alert(self, site: str) -> int:
+        rows = await self._query("SELECT coalesce(max(number), 0) FROM alerts WHERE site = ?", (site,))
+        return int(rows[0][0])
+
+    async def device_states(self, site: str) -> list[StateRow]:
+        rows = await self._query(
+            "SELECT site, device, at, online FROM device_states WHERE id IN "
+            "(SELECT max(id) FROM device_states WHERE site = ? GROUP BY device)",
+            (site,),
+        )
+        return [StateRow(row[0], row[1], row[2], bool(row[3])) for row in rows]
+
+    async def quarantine(self, reason: str | None = None, limit: int = 200) -> list[Refused]:
+        rows = await self._query(
+            "SELECT id, topic, payload, reason, detail, site, device, times, first_at, last_at FROM quarantine "
+            "WHERE cleared_at IS NULL AND (? IS NULL OR reason = ?) ORDER BY last_at DESC, id DESC LIMIT ?",
+            (reason, reason, limit),
+        )
+        return [Refused(*row) for row in rows]
+
+    async def quarantine_counts(self) -> dict[str, int]:
+        rows = await self._query(
+            "SELECT reason, sum(times) FROM quarantine WHERE cleared_at IS NULL GROUP BY reason ORDER BY reason"
+        )
+        return {row[0]: row[1] for row in rows}
+
+    async def series(self, measurement: str, site: str, start: int, end: int) -> list[tuple[int, str, int]]:
+        rows = await self._query(
+            "SELECT hour, what, count FROM series WHERE site = ? AND measurement = ? AND hour >= ? AND hour < ? "
+            "ORDER BY hour, what",
+            (site, measurement, start // HOUR_MS * HOUR_MS, end),
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    async def verify(self) -> tuple[int, list[Fault]]:
+        return await self._in(self._reading, self._verify)
+
+    def _verify(self) -> tuple[int, list[Fault]]:
+        connection = self._reader()
+        connection.execute("BEGIN")  # one view of it all, whatever is written meanwhile
+        try:
+            rows = {
+                table: connection.execute(f"SELECT commit_no, {columns} FROM {table} ORDER BY commit_no, id")
+                for table, columns in CHAINED.items()
+            }
+            ahead = {table: cursor.fetchone() for table, cursor in rows.items()}
+            faults: list[Fault] = []
+            previous, expected, count = GENESIS, 1, 0
+            for number, at, hash_ in connection.execute(
+                "SELECT number, at, hash FROM commits ORDER BY number"
+            ):
+                count += 1
+                if number != expected:
+                    faults.append(Fault(number, f"commit {expected} is not there"))
+                digests: list[bytes] = []
+                for table, cursor in rows.items():
+                    while (row := ahead[table]) is not None and row[0] <= number:
+                        if row[0] < number:
+                            faults.append(
+                                Fault(row[0], f"{table} has a record of a commit that is not there")
+                            )
+                        digests.append(digest(table.encode(), row[1:]))
+                        ahead[table] = cursor.fetchone()
+                if link(previous, number, at, digests) != hash_:
+                    faults.append(Fault(number, "its records are not those that were written"))
+                previous, expected = hash_, number + 1
+            faults += [
+                Fault(row[0], f"{table} has a record of a commit that is not there")
+                for table, row in ahead.items()
+                if row is not None
+            ]
+            return count, faults
+        finally:
+            connection.execute("COMMIT")
+
+    # -- threads --------------------------------------------------------------------------------------------
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, work)
+        except sqlite3.Error as error:
+            raise StoreError(f"the database {self._path}: {error}") from error
+
+    async def close(self) -> None:
+        loop = asyncio.get_running_loop()
+        for pool in (self._writing, self._checkpointing, self._reading):
+            await loop.run_in_executor(None, pool.shutdown)
+        for connection in self._open_connections:
+            connection.close()
+
+
+def _json(body: bytes) -> Json:
+    shape: Json = msgspec.json.decode(body)
+    return shape
