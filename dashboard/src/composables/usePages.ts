@@ -1,0 +1,80 @@
+import { computed, onBeforeUnmount, onMounted, ref, watch, type Ref } from 'vue'
+
+import { machine } from '@/time/ticker'
+
+const TURN_EVERY_MS = 8_000
+const HELD_MS = 30_000
+
+export interface Page<T> {
+  items: T[]
+  page: number
+  pages: number
+}
+
+/**
+ * One page of a list that is longer than its place: the bad ones are pinned at the top, and what is left of the place turns.
+ * Where the bad ones alone fill it, they turn too: nothing stays unseen.
+ */
+export function pageOf<T>(items: T[], bad: (item: T) => boolean, places: number, turn: number): Page<T> {
+  if (items.length <= places) return { items, page: 0, pages: 1 }
+  const pinned = items.filter(bad)
+  const keep = pinned.length < places ? pinned : []
+  const rest = keep.length ? items.filter((item) => !bad(item)) : items
+  const size = Math.max(1, places - keep.length)
+  const pages = Math.ceil(rest.length / size)
+  const page = ((turn % pages) + pages) % pages
+  return { items: [...keep, ...rest.slice(page * size, (page + 1) * size)], page, pages }
+}
+
+/** How many rows fit into an element whose rows are `rowUnits` units high; endless where the page scrolls anyway. */
+export function usePlaces(element: Ref<HTMLElement | null>, rowUnits: Ref<number> | number) {
+  const places = ref(1)
+  const observer = new ResizeObserver(measure)
+
+  function measure(): void {
+    const el = element.value
+    if (!el) return
+    if (matchMedia('(max-width: 820px)').matches) {
+      places.value = 60
+      return
+    }
+    const unit = Math.min(innerHeight / 100, innerWidth / (100 / 0.5625))
+    const row = (typeof rowUnits === 'number' ? rowUnits : rowUnits.value) * unit
+    places.value = Math.max(1, Math.floor((el.clientHeight + 1) / row))
+  }
+
+  onMounted(() => watch(element, (el) => el && (observer.observe(el), measure()), { immediate: true }))
+  if (typeof rowUnits !== 'number') watch(rowUnits, measure)
+  onBeforeUnmount(() => observer.disconnect())
+  return places
+}
+
+/** Turns the pages of a list, and stays for a while on the page of the item that the reader has chosen. */
+export function usePages<T>(
+  items: () => T[],
+  bad: (item: T) => boolean,
+  places: Ref<number>,
+  isChosen: (item: T) => boolean = () => false,
+) {
+  const held = ref<{ turn: number; until: number } | null>(null)
+  const turn = computed(() => {
+    if (held.value && machine.value < held.value.until) return held.value.turn
+    return Math.floor(machine.value / TURN_EVERY_MS)
+  })
+
+  watch(
+    () => items().find(isChosen),
+    (chosen) => {
+      if (!chosen) return (held.value = null)
+      const pages = pageOf(items(), bad, places.value, 0).pages
+      for (let wanted = 0; wanted < pages; wanted += 1) {
+        if (pageOf(items(), bad, places.value, wanted).items.includes(chosen)) {
+          held.value = { turn: wanted, until: machine.value + HELD_MS }
+          return
+        }
+      }
+    },
+  )
+
+  return computed(() => pageOf(items(), bad, places.value, turn.value))
+}

@@ -1,0 +1,65 @@
+// What a code looks like. Each status is told by its tone (colour and pattern), its mark (shape) and its word together.
+
+export type Tone = 'ok' | 'late' | 'missed' | 'due' | 'off'
+
+export type Mark =
+  | 'check'
+  | 'clock'
+  | 'cross'
+  | 'question'
+  | 'ring'
+  | 'dot'
+  | 'half'
+  | 'silent'
+  | 'alarm'
+  | 'swap'
+  | 'early'
+  | 'dash'
+
+export interface Look {
+  tone: Tone
+  mark: Mark
+  /** Somebody should look at it: it is pinned where lists turn pages. */
+  bad: boolean
+}
+
+const look = (tone: Tone, mark: Mark, bad = false): Look => ({ tone, mark, bad })
+
+const LOOKS: Record<string, Look> = {
+  // verdicts of rounds, radio checks and visits
+  on_time: look('ok', 'check'),
+  early: look('late', 'early'),
+  late: look('late', 'clock'),
+  out_of_order: look('late', 'swap', true),
+  incomplete: look('missed', 'half', true),
+  missed: look('missed', 'cross', true),
+  unverified: look('late', 'question', true),
+  open: look('due', 'ring'),
+  upcoming: look('off', 'dot'),
+  excused: look('off', 'dash'),
+  // cells of the radio grid and outcomes of calls
+  no_answer: look('missed', 'silent', true),
+  abnormal: look('missed', 'alarm', true),
+  answered: look('ok', 'check'),
+  normal: look('ok', 'check'),
+  off: look('off', 'dash'),
+}
+
+const UNKNOWN = look('late', 'question', true)
+
+export const lookOf = (code: string): Look => (Object.hasOwn(LOOKS, code) ? LOOKS[code]! : UNKNOWN)
+
+const POSITIONS: Record<string, Look> = {
+  closed: look('ok', 'dash'),
+  open: look('due', 'ring'),
+  forced: look('missed', 'alarm', true),
+  stuck: look('missed', 'half', true),
+  fault: look('missed', 'cross', true),
+  unknown: look('late', 'question', true),
+}
+
+export const positionLook = (code: string): Look =>
+  Object.hasOwn(POSITIONS, code) ? POSITIONS[code]! : UNKNOWN
+
+export const KNOWN_STATUSES = Object.keys(LOOKS)
+export const KNOWN_POSITIONS = Object.keys(POSITIONS)

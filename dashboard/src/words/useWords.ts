@@ -1,0 +1,75 @@
+import { computed } from 'vue'
+import { useI18n } from 'vue-i18n'
+
+import type { Name, Reason } from '@/api/types'
+import { useLive } from '@/stores/live'
+import * as format from '@/time/format'
+import { messages } from './i18n'
+import { nameIn, type Locale } from './names'
+import { pickVariant, sayParams, sayUnknown, type Speaker, type Wordings } from './reasons'
+
+/** A figure as the plan writes it, `every 60 min`, `3 per night`, `at 22:00`: its words are few, so they are put in both languages. */
+const FIGURES: [RegExp, string][] = [
+  [/^every (\d+) ?(s|min|h|d)$/, 'every'],
+  [/^(\d+) (?:times )?per (\w+)$/, 'times'],
+  [/^at (\d\d:\d\d(?:, ?\d\d:\d\d)*)$/, 'at'],
+]
+
+/** Everything that turns codes, ids and instants into words of the reader's language and times of the site's zone. */
+export function useWords() {
+  const { t, te, locale: current } = useI18n()
+  const live = useLive()
+  const locale = computed(() => current.value as Locale)
+
+  const name = (id: string, own?: Name | string | null) => nameIn(locale.value, own ?? live.names.get(id), id)
+
+  const time = (at: format.Instant) => format.clockMinutes(at, live.zone)
+  const seconds = (at: format.Instant) => format.clockSeconds(at, live.zone)
+  const span = (ms: number) =>
+    format
+      .spanParts(ms)
+      .map(([n, unit]) => t(`unit.${unit}`, { n }))
+      .join(' ')
+
+  const speaker: Speaker = {
+    name: (id) => name(id),
+    time,
+    span: (s) => span(s * 1000),
+    list: (items) => items.join(t('list.separator')),
+  }
+
+  /** The word of a code in a group of the locale files, or the code itself. */
+  const word = (group: string, code: string) => {
+    const key = `${group}.${code}`
+    return /^\w+$/.test(code) && te(key) ? t(key) : code
+  }
+
+  const worded = (group: 'reason' | 'finding', reason: Reason) => {
+    const params = reason.params ?? {}
+    const variant = pickVariant(messages[locale.value][group] as Wordings, reason.code, params)
+    if (variant === null) return sayUnknown(speaker, reason)
+    return t(`${group}.${reason.code}.${variant}`, sayParams(speaker, params))
+  }
+
+  const figure = (text: string) => {
+    for (const [pattern, key] of FIGURES) {
+      const match = pattern.exec(text)
+      if (match) return t(`figure.${key}`, { a: match[1] ?? '', b: match[2] ? word('per', match[2]) : '' })
+    }
+    return text
+  }
+
+  return {
+    t,
+    speaker,
+    locale,
+    name,
+    time,
+    seconds,
+    span,
+    word,
+    figure,
+    reason: (reason: Reason) => worded('reason', reason),
+    finding: (finding: Reason) => worded('finding', finding),
+  }
+}
