@@ -1,0 +1,187 @@
+"""The command `checkpoint-firmware-sim`: play a scenario, and score a gateway against the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from checkpoint_firmware_sim.live import LiveRun
+from checkpoint_firmware_sim.mqtt import Broker
+from checkpoint_firmware_sim.scenario import Scenario, ScenarioError, load_scenario
+from checkpoint_firmware_sim.times import local_time_nearest
+from checkpoint_firmware_sim.truth import Line, Truth, writing_to
+from gateway.clock import Clock
+from gateway.domain.plan import Plan
+from gateway.instants import parse_instant
+from gateway.sitefile import SiteFileError, parse
+
+log = logging.getLogger(__name__)
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+
+
+class _Parsed(click.ParamType[Any]):
+    """An option whose text is read by a function that raises ValueError with words for people."""
+
+    def __init__(self, name: str, read: Any) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Play the devices of a guarded site, and the people who use them, and tell what really happened."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+
+
+@main.command()
+@click.argument("scenario", type=str)
+@click.option("--site", "site_path", type=_FILE, required=True, help="The site file.")
+@click.option(
+    "--broker", type=_Parsed("url", Broker.parse), default="mqtt://127.0.0.1:1883", show_default=True
+)
+@click.option(
+    "--clock",
+    type=_Parsed("start,anchor,speed", Clock.parse),
+    help="The clock to share with a gateway: simulated ms, machine ms at which it shows that, speed.",
+)
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="How much faster than life.")
+@click.option("--seed", type=int, help="Another night of the same kind.")
+@click.option("--truth", "truth_path", type=_FILE, help="Write what really happened to this file.")
+@click.option("--until-end", is_flag=True, help="Stop when the scenario has ended; else devices stay online.")
+def run(
+    scenario: str,
+    site_path: Path,
+    broker: Broker,
+    clock: Clock | None,
+    speed: float | None,
+    seed: int | None,
+    truth_path: Path | None,
+    until_end: bool,
+) -> None:
+    """Play SCENARIO (a file, or the name of one that comes along, such as `demo`) over MQTT.
+
+    Without --clock the scenario begins now, on the night nearest to the machine's date.
+    """
+    if clock is not None and speed is not None:
+        raise click.UsageError("--clock already says the speed; leave out --speed")
+    played = _load(scenario)
+    text, plan = _site(site_path)
+    zone = ZoneInfo(plan.timezone)
+    machine = time.time_ns() // 1_000_000
+    start = local_time_nearest(zone, played.start, machine if clock is None else clock.now())
+    clock = clock or Clock(start, machine, speed or played.speed)
+    with _truth_file(truth_path) as truth:
+        try:
+            asyncio.run(_play(plan, played, start, clock, broker, truth, seed, text, until_end))
+        except ScenarioError as error:
+            raise click.ClickException(f"{scenario}: {error}") from None
+
+
+async def _play(
+    plan: Plan,
+    scenario: Scenario,
+    start: int,
+    clock: Clock,
+    broker: Broker,
+    truth: Truth,
+    seed: int | None,
+    site_file: str,
+    until_end: bool,
+) -> None:
+    zone = ZoneInfo(plan.timezone)
+
+    def tell(line: Line) -> None:
+        truth(line)
+        if told := _news(line, zone):
+            log.info("%s", told)
+
+    live = LiveRun(
+        plan, scenario, start, clock=clock, broker=broker, truth=tell, seed=seed, site_file=site_file
+    )
+    log.info(
+        "%d devices of %s at %s, %g times as fast as life; clock %s",
+        len(live.run.devices), plan.site, broker, clock.speed, clock,
+    )  # fmt: skip
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, live.stop)
+    await live.play(until_end=until_end)
+    if waiting := live.run.unacknowledged:
+        log.warning("%d records were not acknowledged", waiting)
+
+
+def _load(scenario: str) -> Scenario:
+    named = SCENARIOS / f"{scenario}.yaml"
+    try:
+        return load_scenario(named if named.is_file() else Path(scenario))
+    except ScenarioError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _site(path: Path) -> tuple[str, Plan]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, parse(text, str(path))
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror}") from None
+    except (SiteFileError, UnicodeDecodeError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def _truth_file(path: Path | None) -> Iterator[Truth]:
+    if path is None:
+        yield lambda line: None
+        return
+    try:
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror}") from None
+    with file:
+        yield writing_to(file)
+
+
+def _news(line: Line, zone: ZoneInfo) -> str | None:
+    """One line for people about what is out of the ordinary, in local time; None for the rest."""
+    what, rest = line["what"], ""
+    if what == "skipped":
+        rest = f"{line['deviation']}: {line['duty']} {line['post'] or ''}"
+    elif what == "gate" and line["event"] in ("forced", "recovered"):
+        rest = f"{line['device']}: {line['event']}"
+    elif what == "call" and line["outcome"] != "answered":
+        rest = f"{line['post']}: {line['outcome']}"
+    elif what == "device" and line["event"] != "boot":
+        rest = f"{line['device']}: {line['event']}"
+    elif what == "walk":
+        rest = f"{line['guard']} has walked {line['route']} ({line['duty']})"
+    if not rest:
+        return None
+    local = click.style(_local(line["at"], zone), dim=True)
+    return f"{local} {rest.strip()}"
+
+
+def _local(at: str, zone: ZoneInfo) -> str:
+    return datetime.fromtimestamp(parse_instant(at) / 1000, UTC).astimezone(zone).strftime("%H:%M:%S")

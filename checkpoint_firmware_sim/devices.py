@@ -1,0 +1,82 @@
+"""The kinds of device: a handheld scanner, a gate controller, a radio console."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Final
+
+from checkpoint_firmware_sim.device import ACK_TIMEOUT, Device, Environment
+from checkpoint_firmware_sim.times import SECOND
+from gateway.domain.plan import DeviceKind
+
+BAR_TRAVEL: Final = 3 * SECOND
+"""How long a barrier takes to close when it is told to."""
+
+
+class Scanner(Device):
+    """Reads tags. The guard taps a badge at the start of a shift; it is sent along with each scan."""
+
+    commands = Device.commands | {"call"}
+    drain_per_hour = 4.0
+    guard: str | None = None
+
+    def badge(self, guard: str | None) -> None:
+        """A guard takes the scanner: a card UID or a person's id."""
+        self.guard = guard
+
+    def scan(self, tag: str) -> None:
+        """A tag is read: an upper-case hex UID, or the text of a QR code."""
+        rssi = self._random.randint(-71, -48)
+        if set(tag) <= _HEX:
+            self.record("scan", tag=tag, guard=self.guard, battery=self.battery, rssi=rssi)
+        else:
+            self.record("scan", qr=tag, guard=self.guard, battery=self.battery)
+
+
+class GateController(Device):
+    """Drives one barrier and reports what happens at it."""
+
+    commands = Device.commands | {"open", "close", "hold"}
+
+    def event(self, event: str, **members: Any) -> None:
+        """Something happens at the barrier (the names of WIRE: `opened`, `vehicle_in`, `forced`, …)."""
+        self.record("gate", event=event, **members)
+
+    def obey(self, command: str, args: dict[str, Any]) -> str:
+        """Open, close or hold the barrier open; a person may be named in `args.by`."""
+        by = args.get("by")
+        if command in ("open", "hold"):
+            self.event("opened", cause="remote", by=by)
+        elif command == "close":
+            self._env.call_at(
+                self._env.now() + BAR_TRAVEL, lambda: self.event("closed", cause="remote", by=by)
+            )
+        else:
+            return super().obey(command, args)
+        return "done"
+
+
+class Console(Device):
+    """The radio console at which calls to posts are entered."""
+
+    commands = Device.commands | {"call"}
+
+    def called(self, post: str, outcome: str, by: str | None, note: str | None = None) -> None:
+        """A post was called: `answered`, `no_answer` or `abnormal`."""
+        self.record("radio", post=post, outcome=outcome, by=by, note=note)
+
+
+_HEX: Final = frozenset("0123456789ABCDEF")
+_KINDS: Final[dict[DeviceKind, type[Device]]] = {
+    DeviceKind.SCANNER: Scanner,
+    DeviceKind.READER: Scanner,
+    DeviceKind.GATE: GateController,
+    DeviceKind.CONSOLE: Console,
+}
+
+
+def make_device(
+    kind: DeviceKind, site: str, id: str, env: Environment, random: Random, ack_timeout: int = ACK_TIMEOUT
+) -> Device:
+    """A device of a kind, freshly started."""
+    return _KINDS[kind](site, id, env, random, ack_timeout=ack_timeout)

@@ -1,0 +1,239 @@
+"""A scenario as it is played: one queue of events in simulated time.
+
+`ScenarioRun.play` goes through the queue as fast as the machine can; the live run paces the same steps by a
+clock. Devices send through a `Transport`; what the gateway answers comes back through `deliver`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+from typing import Protocol
+
+from checkpoint_firmware_sim.deeds import Call, Walk
+from checkpoint_firmware_sim.device import ACK_TIMEOUT, Device
+from checkpoint_firmware_sim.devices import Console, GateController, Scanner, make_device
+from checkpoint_firmware_sim.scenario import Scenario, check_against
+from checkpoint_firmware_sim.timetable import Timetable, make_timetable
+from checkpoint_firmware_sim.traffic import GateDeed
+from checkpoint_firmware_sim.truth import (
+    Truth,
+    call_line,
+    device_line,
+    gate_line,
+    skipped_line,
+    walk_line,
+)
+from gateway.domain.plan import Plan
+from gateway.instants import rfc3339
+
+Transport = Callable[[str, bytes, int, bool], None]
+"""Called with topic, payload, QoS and retain for each message that a device publishes."""
+
+
+class Network(Protocol):
+    """What connects devices with the gateway, where that takes time."""
+
+    def reach(self, device: Device, reachable: bool) -> None:
+        """The device comes into, or goes out of, reach of the network."""
+
+    def publish(self, device: Device, topic: str, payload: bytes, qos: int, retain: bool) -> None:
+        """Send a message of a device that is linked."""
+
+
+class InstantNetwork:
+    """A network without delay, for runs in pure simulated time: in reach is linked."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def reach(self, device: Device, reachable: bool) -> None:
+        """Link the device, or unlink it and do what a broker does then: publish its last will."""
+        if reachable:
+            device.link_up()
+        elif device.linked:
+            device.link_down()
+            topic, payload = device.last_will
+            self._transport(topic, payload, 1, True)
+
+    def publish(self, device: Device, topic: str, payload: bytes, qos: int, retain: bool) -> None:
+        """Hand the message to the transport."""
+        self._transport(topic, payload, qos, retain)
+
+
+class ScenarioRun:
+    """One scenario at one site from `start` (ms since the epoch, UTC) on.
+
+    Same plan, scenario, start and seed: the same truth, line by line, however the run is paced.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        scenario: Scenario,
+        start: int,
+        *,
+        network: Network,
+        truth: Truth | None = None,
+        seed: int | None = None,
+        lag: Callable[[], int] | None = None,
+        ack_timeout: int = ACK_TIMEOUT,
+        site_file: str | None = None,
+    ) -> None:
+        """`lag` tells the instant that the pacing clock shows; `site_file` is kept in the truth for scoring.
+
+        Raises ScenarioError when the scenario does not fit the plan.
+        """
+        check_against(scenario, plan)
+        self.plan = plan
+        self.seed = scenario.seed if seed is None else seed
+        self.timetable: Timetable = make_timetable(plan, scenario, start, self.seed)
+        self.ended = False
+        self._network = network
+        self._tell: Truth = truth or (lambda line: None)
+        self._lag = lag
+        self._now = start
+        self._queue: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = count()
+        self._under_way: dict[int, Walk] = {}
+        self._out_of_reach: set[str] = set()
+        self._tell(
+            {
+                "what": "scenario",
+                "at": rfc3339(start),
+                "site": plan.site,
+                "from": rfc3339(start),
+                "to": rfc3339(self.timetable.end),
+                "seed": self.seed,
+                "site_file": site_file,
+            }
+        )
+        self.devices = {
+            spec.id: make_device(
+                spec.kind, plan.site, spec.id, self, Random(f"{self.seed}|{spec.id}"), ack_timeout
+            )
+            for spec in plan.devices
+        }
+        self._file_all()
+
+    # What devices live in
+
+    def now(self) -> int:
+        """When what happens now happens (ms)."""
+        return self._now
+
+    def leaving(self) -> int:
+        """When a message that is sent now leaves (ms)."""
+        return max(self._now, self._lag()) if self._lag else self._now
+
+    def call_at(self, at: int, do: Callable[[], None]) -> None:
+        """File an event; one that is already past happens next."""
+        heappush(self._queue, (max(at, self._now), next(self._order), do))
+
+    def send(self, device: Device, topic: str, payload: bytes, retain: bool) -> None:
+        """Publish at QoS 1."""
+        self._network.publish(device, topic, payload, 1, retain)
+
+    # Going through the queue
+
+    @property
+    def next_at(self) -> int | None:
+        """The instant of the next event; None when there is none. Devices live on after the scenario's end."""
+        return self._queue[0][0] if self._queue else None
+
+    def step(self) -> None:
+        """Let the next event happen."""
+        at, _, do = heappop(self._queue)
+        self._now = at
+        do()
+
+    def play(self, until: int | None = None) -> None:
+        """Let everything happen up to and including `until` (ms), or to the scenario's end."""
+        while (at := self.next_at) is not None:
+            if self.ended if until is None else at > until:
+                return
+            self.step()
+
+    def deliver(self, topic: str, payload: bytes, at: int | None = None) -> None:
+        """A message from the gateway reaches its device, at once or at the instant `at`."""
+        parts = topic.split("/")
+        if len(parts) >= 4 and (device := self.devices.get(parts[3])) is not None:
+            self.call_at(self._now if at is None else at, lambda: device.receive(topic, payload))
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many records of all devices the gateway has not acknowledged."""
+        return sum(len(device.flash) for device in self.devices.values())
+
+    def finish(self) -> None:
+        """End the scenario, early or not: the truth is told up to this instant."""
+        if self.ended:
+            return
+        self.ended = True
+        for walk in self._under_way.values():
+            self._tell(walk_line(walk, self._now))
+        self._tell({"what": "end", "at": rfc3339(self._now)})
+
+    # What happens
+
+    def _file_all(self) -> None:
+        timetable = self.timetable
+        for device in self.devices.values():
+            self.call_at(timetable.start, partial(self._boot, device))
+        for outage in timetable.outages:
+            device = self.devices[outage.device]
+            self.call_at(outage.start, partial(self._reach, device, False))
+            self.call_at(outage.end, partial(self._reach, device, True))
+        for at, id in timetable.restarts:
+            self.call_at(at, partial(self._restart, self.devices[id]))
+        for walk in timetable.walks:
+            for place, visit in enumerate(walk.visits):
+                self.call_at(visit.at, partial(self._visit, walk, place))
+        for call in timetable.calls:
+            self.call_at(call.at, partial(self._call, call))
+        for deed in timetable.gates:
+            self.call_at(deed.at, partial(self._gate, deed))
+        for skipped in timetable.skipped:
+            self.call_at(min(skipped.due_at, timetable.end), partial(self._tell, skipped_line(skipped)))
+        self.call_at(timetable.end, self.finish)
+
+    def _visit(self, walk: Walk, place: int) -> None:
+        self._under_way[id(walk)] = walk
+        visit = walk.visits[place]
+        scanner = self.devices.get(walk.walker.scanner or "")
+        if isinstance(scanner, Scanner):
+            scanner.badge(walk.walker.badge)
+            scanner.scan(self.plan.checkpoint_by_id[visit.checkpoint].tags[0])
+        if place == len(walk.visits) - 1:
+            del self._under_way[id(walk)]
+            self._tell(walk_line(walk, visit.at))
+
+    def _call(self, call: Call) -> None:
+        self._tell(call_line(call))
+        console = self.devices.get(call.console or "")
+        if isinstance(console, Console):
+            console.called(call.post, call.outcome, call.by, call.note)
+
+    def _gate(self, deed: GateDeed) -> None:
+        self._tell(gate_line(deed))
+        gate = self.devices[deed.device]
+        if isinstance(gate, GateController):
+            gate.event(deed.event, **deed.members)
+
+    def _boot(self, device: Device) -> None:
+        self._tell(device_line(self._now, device.id, "boot", boot=device.boot_id))
+        if device.id not in self._out_of_reach:
+            self._network.reach(device, True)
+
+    def _restart(self, device: Device) -> None:
+        self._network.reach(device, False)
+        device.start()
+        self._boot(device)
+
+    def _reach(self, device: Device, reachable: bool) -> None:
+        (self._out_of_reach.discard if reachable else self._out_of_reach.add)(device.id)
+        self._tell(device_line(self._now, device.id, "online" if reachable else "offline"))
+        self._network.reach(device, reachable)
