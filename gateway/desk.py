@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.alerts import KEEP_CLOSED_MS, Alert
+from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import AnyFact, Status
 from gateway.domain.plan import Plan
 from gateway.domain.verdicts import Verdict, VerdictChange
@@ -53,8 +54,11 @@ class Desk:
             last_alert=await store.last_alert(site),
         )
         desk = cls(plans, watch)
-        rows = await store.facts(site, start, 1 << 62)
-        facts = [fact_from_row(row) for _, row in rows]
+        recent = min(now - WARM_UP_MS, start if since is not None else now)
+        facts: list[AnyFact] = []
+        # Heartbeats are most of what is stored, and the old ones prove nothing that is still open.
+        for kind, begin_at in (("scan", start), ("radio", start), ("gate", start), ("status", recent)):
+            facts += [fact_from_row(row) for _, row in await store.facts(site, begin_at, FOREVER, type=kind)]
         for fact in facts:
             if door := desk.doors.by_device.get(fact.device):
                 door.health.take(fact)

@@ -124,8 +124,9 @@ class AlertBook:
         return sorted(self._live.values(), key=lambda alert: alert.opened_at, reverse=True)
 
     def find(self, alert_id: str) -> Alert | None:
-        """A live alert by its id."""
-        return next((alert for alert in self._live.values() if alert.id == alert_id), None)
+        """An alert that is live or was closed not long ago, by its id."""
+        known = [*self._live.values(), *(a for kinds in self._by_occurrence.values() for a in kinds.values())]
+        return next((alert for alert in known if alert.id == alert_id), None)
 
     def verdict_changed(self, change: VerdictChange, now: int) -> None:
         """Open, extend, explain, recover or withdraw what a changed verdict bears on."""

@@ -95,7 +95,7 @@ class Watch:
         self._views = [[_View() for _ in strand.tracks] for strand in self._strands]
         self._timers: list[tuple[int, int, int]] = []  # wake, strand, track
         self._awaiting: dict[str, set[tuple[int, int]]] = {}
-        self._trimmed_at = -FOREVER
+        self._trimmed_at: int | None = None
         for strand in self._strands:
             strand.touched = dict.fromkeys(range(len(strand.tracks)), 0)
 
@@ -126,6 +126,8 @@ class Watch:
 
     def is_too_old(self, fact: AnyFact) -> bool:
         """Whether this fact happened before what is remembered, so that a new watch must be made."""
+        if fact.occurred_at < self.plans[0].holds_from:
+            return False  # it bears on nothing
         if isinstance(fact, Scan):
             return fact.occurred_at < self._rounds.base_at
         if isinstance(fact, RadioCall):
@@ -158,7 +160,9 @@ class Watch:
         if self.alerts.changed:
             changes.alerts = list(self.alerts.changed.values())
             self.alerts.changed = {}
-        if now - self._trimmed_at > _TRIM_EVERY_MS:
+        if self._trimmed_at is None:
+            self._trimmed_at = now
+        elif now - self._trimmed_at > _TRIM_EVERY_MS:
             self._trim(now)
         return changes
 

@@ -40,7 +40,7 @@ class BrokerAddress:
         except ValueError:
             # urllib's own words may repeat a piece of the password.
             raise BrokerUrlError(
-                f"{expected}; the port is no number up to 65535, or a special character is not percent-encoded"
+                f"{expected}; the port is no number up to 65535, or a character needs percent-encoding"
             ) from None
         if parts.scheme not in _PORTS:
             raise BrokerUrlError(f"{expected}; {parts.scheme or 'no scheme'!r} is not known")

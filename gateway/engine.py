@@ -1,0 +1,443 @@
+"""The engine: the one task that takes facts in, lets time pass, and writes what follows.
+
+Transports hand it deliveries; it turns a batch of them into facts, steps the watches of the sites that they bear
+on, and writes all of it as one commit. Only then are the deliveries acknowledged (law 3) and the pages told. While a
+commit is being written the next batch is judged, so that the disk and the processor work at the same time.
+
+Everything that changes a site's state happens in this task, one thing after the other: there are no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from gateway.clock import Clock
+from gateway.desk import Desk, alert_row
+from gateway.domain.alerts import Alert
+from gateway.domain.calendar import FOREVER
+from gateway.domain.facts import AnyFact
+from gateway.domain.plan import Plan
+from gateway.domain.watch import Changes
+from gateway.ingest.delivery import Delivery, Link
+from gateway.ingest.doors import Door, SiteDoors
+from gateway.ingest.intake import Intake, Taken
+from gateway.shapes import Json, alert_from_json, alert_json
+from gateway.store.port import Commit, PlanRow, Store, StoreError
+
+T = TypeVar("T")
+log = logging.getLogger("gateway")
+
+BATCH: Final = 1000
+"""The most deliveries in one commit."""
+
+FULL: Final = 20_000
+"""So many waiting deliveries stop the reading from their connections; a quarter of it starts it again."""
+
+ACK_EVERY_S: Final = 0.5
+"""How often `down/ack` is sent to a device at the most (s)."""
+
+QUIET_S: Final = 1.0
+"""After a start, deadlines are judged when nothing has come in for so long (s) …"""
+
+HOLD_S: Final = 30.0
+"""… or after so long (s): a backlog that is still coming in then must not keep alerts back for ever."""
+
+_RETRY_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+
+SendDown = Callable[[str, str, str, bytes], Any]
+"""Sends a payload to `{site}`, `{device}`, on a suffix."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Work:
+    """One step: what will be written, and what is to be done once it is."""
+
+    commit: Commit
+    acks: dict[Link, list[int]] = field(default_factory=dict)
+    stored: dict[tuple[Door, str], int] = field(default_factory=dict)  # (door, boot) → stored up to here
+    touched: set[str] = field(default_factory=set)
+    then: list[Callable[[], None]] = field(default_factory=list)
+
+
+class Engine:
+    """All sites of one process."""
+
+    def __init__(self, store: Store, clock: Clock, send_down: SendDown | None = None) -> None:
+        self.store = store
+        self.clock = clock
+        self.send_down = send_down
+        self.desks: dict[str, Desk] = {}
+        self.intake = Intake(self._doors)
+        self.listeners: list[Callable[[set[str]], None]] = []
+        """Called with the sites that changed, after each commit."""
+        self.store_error: str | None = None
+        self.commits = 0
+        self.stepped_at = 0.0  # loop time of the last step, for the health check
+        self._inbox: deque[Delivery] = deque()
+        self._requests: deque[Callable[[Work], Awaitable[None] | None]] = deque()
+        self._paused: set[Link] = set()
+        self._wake = asyncio.Event()
+        self._timers: list[tuple[int, str]] = []
+        self._wakes: dict[str, int] = {}
+        self._committing: asyncio.Task[None] | None = None
+        self._to_acknowledge: dict[tuple[Door, str], int] = {}
+        self._ack_timer: asyncio.TimerHandle | None = None
+        self._held: dict[str, list[AnyFact]] | None = None
+        self._hold_began = 0.0
+        self._last_delivery = 0.0
+        self._stopping = False
+
+    def _doors(self, site: str) -> SiteDoors | None:
+        desk = self.desks.get(site)
+        return desk.doors if desk is not None else None
+
+    # -- the start ------------------------------------------------------------------------------------------
+
+    async def load(self, plans: dict[str, list[Plan]]) -> None:
+        """Make every site's desk from the store; `plans`: all versions by site, in order."""
+        now = self.clock.now()
+        for site, versions in plans.items():
+            self.desks[site] = await Desk.rebuild(versions, self.store, now)
+        had_records = await self._recall_seqs()
+        self.intake.plans_changed()
+        for desk in self.desks.values():
+            self._refile(desk)
+        if had_records:
+            # Law 7: what was sent while this service was down comes first.
+            self._held = {}
+
+    async def _recall_seqs(self) -> bool:
+        refused: dict[tuple[str, str, str], list[int]] = {}
+        for site, device, boot, seq in await self.store.refused_seqs():
+            refused.setdefault((site, device, boot), []).append(seq)
+        boots = await self.store.boots()
+        for row in boots:
+            door = self._door(row.site, row.device)
+            if door is None:
+                continue
+            kept = refused.pop((row.site, row.device, row.boot), [])
+            if row.records == row.high_seq and not kept:
+                door.note(row.boot, 1)
+                door.hearing.boots[row.boot].high = row.high_seq
+                continue
+            for seq in [*await self.store.received(row.site, row.device, row.boot), *kept]:
+                door.note(row.boot, seq)
+        for (site, device, boot), seqs in refused.items():
+            if (door := self._door(site, device)) is not None:
+                for seq in seqs:
+                    door.note(boot, seq)
+        for desk in self.desks.values():
+            for door in desk.doors.by_device.values():
+                door.hearing.settle()
+        return bool(boots)
+
+    def _door(self, site: str, device: str) -> Door | None:
+        doors = self._doors(site)
+        return doors.by_device.get(device) if doors is not None else None
+
+    # -- what others call -----------------------------------------------------------------------------------
+
+    def receive(self, deliveries: list[Delivery]) -> None:
+        """Take deliveries from a transport. Stops its reading when too many wait."""
+        self._inbox.extend(deliveries)
+        if len(self._inbox) > FULL:
+            for link in {delivery.link for delivery in deliveries} - self._paused:
+                link.pause()
+                self._paused.add(link)
+        self._wake.set()
+
+    async def request(self, change: Callable[[Work], T]) -> T:
+        """Run a change of state in the engine's task; returns its result once that is stored."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def run(work: Work) -> None:
+            try:
+                result = change(work)
+            except Exception as error:
+                done.set_exception(error)
+                return
+            work.then.append(partial(_answer, done, result))
+
+        self._requests.append(run)
+        self._wake.set()
+        return await done
+
+    async def act_on_alert(self, alert_id: str, what: str, by: str, note: str) -> Json:
+        """A person acknowledges, resolves or notes. Raises KeyError for an unknown alert, `WrongStateError`."""
+        stored = await self.store.alert(alert_id)
+        if stored is None or stored["site"] not in self.desks:
+            raise KeyError(alert_id)
+        desk = self.desks[stored["site"]]
+
+        def change(work: Work) -> Json:
+            now = self.clock.now()
+            book = self.desks[desk.site].watch.alerts
+            alert: Alert = book.find(alert_id) or alert_from_json(stored)
+            book.act(alert, what, by, note, now)
+            book.changed.pop(alert.id)
+            work.commit.alerts.append(alert_row(alert, now))
+            work.touched.add(desk.site)
+            return alert_json(alert)
+
+        return await self.request(change)
+
+    async def adopt_plan(self, plan: Plan, body: str) -> None:
+        """Store a new version of a site's plan and judge by it from `plan.holds_from` on."""
+        await self.request(lambda work: work.commit.plans.append(_plan_row(plan, body, self.clock.now())))
+        versions = [*(self.desks[plan.site].plans if plan.site in self.desks else []), plan]
+
+        async def rebuild(work: Work) -> None:
+            await self._rebuild(plan.site, versions, work, self.clock.now())
+
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def run(work: Work) -> None:
+            try:
+                await rebuild(work)
+            except Exception as error:
+                done.set_exception(error)
+            else:
+                work.then.append(partial(_answer, done, None))
+
+        self._requests.append(run)
+        self._wake.set()
+        await done
+
+    async def replay_quarantine(self, reason: str | None) -> tuple[int, int]:
+        """Try refused records again: how many became facts, and how many are left."""
+        entries = await self.store.quarantine(reason, limit=10_000)
+
+        def change(work: Work) -> int:
+            taken = Taken(work.commit)
+            for entry in entries:
+                if self.intake.take_again(entry.topic, entry.payload, entry.first_at, taken):
+                    work.commit.cleared.append(entry.id)
+            self._judge(taken, work, self.clock.now())
+            return len(work.commit.cleared)
+
+        mended = await self.request(change)
+        return mended, len(entries) - mended
+
+    # -- the loop -------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until `stop`; then finish what has come in."""
+        loop = asyncio.get_running_loop()
+        self._hold_began = self._last_delivery = loop.time()
+        while True:
+            await self._something_to_do()
+            if self._stopping and not self._inbox and not self._requests:
+                break
+            self.stepped_at = loop.time()
+            work = await self._step()
+            if self._committing is not None:
+                await self._committing
+                self._committing = None
+            if work.commit or work.acks or work.then or work.touched:
+                self._committing = asyncio.create_task(self._commit(work))
+        if self._committing is not None:
+            await self._committing
+        self._send_acks()
+
+    def stop(self) -> None:
+        """Let `run` return when everything that has come in is stored."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _something_to_do(self) -> None:
+        """Return when there is a delivery or a request, or when a deadline has come."""
+        while not (self._inbox or self._requests or self._stopping):
+            timeout = self._seconds_to_deadline()
+            if timeout <= 0:
+                return
+            self._wake.clear()
+            self.stepped_at = asyncio.get_running_loop().time()
+            try:
+                async with asyncio.timeout(min(timeout, 1.0)):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+        self._wake.clear()
+
+    def _seconds_to_deadline(self) -> float:
+        if self._held is not None:
+            now = asyncio.get_running_loop().time()
+            return min(self._last_delivery + QUIET_S, self._hold_began + HOLD_S) - now
+        return self.clock.seconds_until(self._timers[0][0]) if self._timers else FOREVER
+
+    async def _step(self) -> Work:
+        """One batch: deliveries, requests, deadlines."""
+        now = self.clock.now()
+        work = Work(Commit(now))
+        if self._inbox:
+            self._last_delivery = self.stepped_at
+            batch = [self._inbox.popleft() for _ in range(min(BATCH, len(self._inbox)))]
+            taken = self.intake.take(batch, work.commit)
+            for delivery in batch:
+                if delivery.packet_id:
+                    packet_ids = work.acks.get(delivery.link)
+                    if packet_ids is None:
+                        packet_ids = work.acks[delivery.link] = []
+                    packet_ids.append(delivery.packet_id)
+            # Taken now: what a later batch adds is not covered by this commit.
+            work.stored = {(door, boot): door.hearing.boots[boot].high for door, boot in taken.doors}
+            await self._judge_or_hold(taken, work, now)
+            if self._paused and len(self._inbox) < FULL // 4:
+                for link in self._paused:
+                    link.resume()
+                self._paused.clear()
+        while self._requests:
+            pending = self._requests.popleft()(work)
+            if pending is not None:
+                await pending
+        if self._held is not None and self._seconds_to_deadline() <= 0:
+            held, self._held = self._held, None
+            for site, facts in held.items():
+                self._advance(site, facts, work, now)
+        if self._held is None:
+            timers = self._timers
+            while timers and timers[0][0] <= now:
+                wake, site = heapq.heappop(timers)
+                if self._wakes.get(site) == wake:
+                    del self._wakes[site]
+                    self._advance(site, (), work, now)
+        return work
+
+    async def _judge_or_hold(self, taken: Taken, work: Work, now: int) -> None:
+        if self._held is not None:
+            for site, facts in taken.facts.items():
+                self._held.setdefault(site, []).extend(facts)
+            return
+        late = [
+            site
+            for site, facts in taken.facts.items()
+            if any(self.desks[site].watch.is_too_old(fact) for fact in facts)
+        ]
+        for site in late:
+            facts = taken.facts.pop(site)
+            await self._judge_history(site, facts, work, now)
+        self._judge(taken, work, now)
+
+    def _judge(self, taken: Taken, work: Work, now: int) -> None:
+        for site, facts in taken.facts.items():
+            self._advance(site, facts, work, now)
+        work.touched |= taken.touched
+
+    def _advance(self, site: str, facts: list[AnyFact] | tuple[()], work: Work, now: int) -> None:
+        desk = self.desks[site]
+        changes = desk.watch.step(now, facts)
+        self._note(desk, changes, work)
+        if facts or changes.verdicts or changes.alerts:
+            work.touched.add(site)
+
+    def _note(self, desk: Desk, changes: Changes, work: Work) -> None:
+        if changes.verdicts or changes.alerts:
+            desk.record(changes, work.commit)
+        self._refile(desk)
+
+    def _refile(self, desk: Desk) -> None:
+        """Put a site where its next deadline is, unless an earlier entry will look at it anyway."""
+        wake = desk.watch.next_wake
+        filed = self._wakes.get(desk.site)
+        if wake < FOREVER and (filed is None or wake < filed):
+            self._wakes[desk.site] = wake
+            heapq.heappush(self._timers, (wake, desk.site))
+
+    async def _judge_history(self, site: str, facts: Iterable[AnyFact], work: Work, now: int) -> None:
+        """Facts from before what is in memory: store them, and judge from the stored facts again."""
+        oldest = min(fact.occurred_at for fact in facts)
+        await self._write_before(work)
+        await self._rebuild(site, self.desks[site].plans, work, now, since=oldest)
+
+    async def _write_before(self, work: Work) -> None:
+        """Write what this step has so far, so that a rebuild reads it."""
+        if self._committing is not None:
+            await self._committing
+            self._committing = None
+        if work.commit:
+            await self._store(work.commit)
+            work.commit = Commit(work.commit.at)
+
+    async def _rebuild(
+        self, site: str, versions: list[Plan], work: Work, now: int, since: int | None = None
+    ) -> None:
+        await self._write_before(work)
+        desk = await Desk.rebuild(versions, self.store, now, since)
+        if (old := self.desks.get(site)) is not None:
+            desk.doors.adopt(old.doors)
+            for door in desk.doors.by_device.values():
+                door.hearing.settle()
+        self.desks[site] = desk
+        self._wakes.pop(site, None)
+        self.intake.plans_changed()
+        self._advance(site, (), work, now)
+        work.touched.add(site)
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    async def _commit(self, work: Work) -> None:
+        if work.commit:
+            await self._store(work.commit)
+        for link, packet_ids in work.acks.items():
+            link.acknowledge(packet_ids)
+        for then in work.then:
+            then()
+        if work.stored:
+            self._to_acknowledge |= work.stored
+            if self._ack_timer is None:
+                self._ack_timer = asyncio.get_running_loop().call_later(ACK_EVERY_S, self._send_acks)
+        if work.touched:
+            for listener in self.listeners:
+                listener(work.touched)
+
+    async def _store(self, commit: Commit) -> None:
+        """Write a commit, however long it takes: nothing is acknowledged before."""
+        attempt = 0
+        while True:
+            try:
+                await self.store.commit(commit)
+            except StoreError as error:
+                wait = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
+                if self.store_error is None:
+                    log.error("nothing can be stored, and nothing is acknowledged until it can: %s", error)
+                self.store_error = str(error)
+                attempt += 1
+                await asyncio.sleep(wait)
+                continue
+            if self.store_error is not None:
+                log.info("the store works again after %d attempts", attempt)
+                self.store_error = None
+            self.commits += 1
+            return
+
+    def _send_acks(self) -> None:
+        """Tell the devices up to where everything of theirs is stored for good."""
+        if self._ack_timer is not None:
+            self._ack_timer.cancel()
+            self._ack_timer = None
+        if self.send_down is not None:
+            for (door, boot), high in self._to_acknowledge.items():
+                if high:
+                    payload = _encode({"boot": boot, "seq": high})
+                    self.send_down(door.of.site, door.device, "down/ack", payload)
+        self._to_acknowledge.clear()
+
+
+def _answer(done: asyncio.Future[T], result: T) -> None:
+    if not done.cancelled():
+        done.set_result(result)
+
+
+def _plan_row(plan: Plan, body: str, now: int) -> PlanRow:
+    return PlanRow(plan.site, plan.version, plan.holds_from, now, body)

@@ -1,0 +1,152 @@
+"""The service: the store, the engine, a way in for devices, and the web, put together and run until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from gateway import sitefile
+from gateway.clock import Clock
+from gateway.domain.plan import Plan
+from gateway.engine import Engine
+from gateway.ingest.mqtt.client import BrokerClient
+from gateway.ingest.mqtt.endpoint import Endpoint
+from gateway.settings import Settings
+from gateway.store.port import Commit, PlanRow, Store
+from gateway.store.sqlite import SqliteStore
+
+log = logging.getLogger("gateway")
+
+BROKER_FILTERS = ("patrol/v1/+/+/up", "patrol/v1/+/+/state")
+
+
+class ServiceError(Exception):
+    """The service cannot start; the message says why and what to do."""
+
+
+class Service:
+    """One running gateway. Use `async with Service(settings) as service`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock: Clock = settings.clock
+        self.store: Store
+        self.engine: Engine
+        self.endpoint: Endpoint | None = None
+        self.client: BrokerClient | None = None
+        self._lock: IO[str] | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Service:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stop()
+
+    async def _start(self) -> None:
+        settings = self.settings
+        path = settings.database_path
+        settings.data.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(path)
+        self.store = await SqliteStore.open(path)
+        self.engine = Engine(self.store, self.clock)
+        await self.engine.load(await self._plans())
+        # Taken in before the first device can connect, so that nothing that it sends is refused.
+        self._running = asyncio.create_task(self.engine.run(), name="engine")
+        address = settings.embedded_address
+        if address is not None:
+            self.endpoint = Endpoint(
+                self.engine.receive, self.clock, host=address[0], port=address[1], allow_bridges=True
+            )
+            self.engine.send_down = self.endpoint.publish
+            await self.endpoint.start()
+        else:
+            self.client = BrokerClient(
+                settings.broker,
+                f"patrol-gateway-{path.stem}",
+                BROKER_FILTERS,
+                self.engine.receive,
+                self.clock,
+            )
+            self.engine.send_down = self.client.publish
+            await self.client.start()
+
+    async def _plans(self) -> dict[str, list[Plan]]:
+        """All versions of all sites: those of the store, and the site files of sites that it does not know yet."""
+        plans: dict[str, list[Plan]] = {}
+        for row in await self.store.plans():
+            name = f"{row.site}, version {row.version}"
+            plan = sitefile.parse(row.body, name, version=row.version, holds_from=row.holds_from)
+            plans.setdefault(row.site, []).append(plan)
+        now = self.clock.now()
+        for path in self.settings.sites:
+            plan = sitefile.load(path, version=1, holds_from=now)
+            if plan.site in plans:
+                log.info("site %s is in the store already: %s is not read again", plan.site, path)
+                continue
+            body = sitefile.dump(plan)
+            row = PlanRow(plan.site, 1, now, now, body)
+            await self.store.commit(Commit(now, plans=[row]))
+            plans[plan.site] = [plan]
+            log.info("site %s was set up from %s", plan.site, path)
+        return plans
+
+    def broker_problem(self) -> str | None:
+        """Why devices cannot be heard now; None when they can."""
+        if self.client is not None and not self.client.connected:
+            return self.client.problem or "not connected yet"
+        return None
+
+    def clockwork_problem(self) -> str | None:
+        """Why deadlines are not judged now; None when they are."""
+        if self._running is None or self._running.done():
+            return "the engine has stopped"
+        behind = asyncio.get_running_loop().time() - self.engine.stepped_at
+        return f"the engine has not moved for {behind:.0f} s" if behind > 5 else None
+
+    async def _stop(self) -> None:
+        """In the order in which things flow: no new deliveries, what has come in is stored, the store is closed."""
+        if self.endpoint is not None:
+            await self.endpoint.close()
+        if self._running is not None:
+            self.engine.stop()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
+        if self.client is not None:
+            await self.client.close()
+        if hasattr(self, "store"):
+            await self.store.close()
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _lock(path: Path) -> IO[str]:
+    """Hold the database for this process: two writers would break its hash chain."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(path.name + ".lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise ServiceError(
+            f"another patrol-gateway uses the database {path}: stop it, or give this one its own PATROL_DATABASE"
+        ) from None
+    return lock
+
+
+def stop_on_signals(stop: Callable[[], Any]) -> None:
+    """Call `stop` on SIGTERM and SIGINT."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)

@@ -1,0 +1,69 @@
+"""The settings of `patrol-gateway run`, from the environment, a file, or the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.clock import SYSTEM_CLOCK, Clock
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names it, and says what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where everything is. Defaults are those of one small PC."""
+
+    database: str = "sqlite:///patrol-data/patrol.sqlite"
+    http: str = "127.0.0.1:8080"
+    broker: str = "embedded://127.0.0.1:1883"
+    sites: tuple[Path, ...] = ()
+    data: Path = Path("patrol-data")
+    clock: Clock = SYSTEM_CLOCK
+    log_level: str = "info"
+
+    @property
+    def database_path(self) -> Path:
+        """The file of the embedded store. Raises `SettingsError` for another kind of URL."""
+        prefix = "sqlite:///"
+        if not self.database.startswith(prefix) or len(self.database) == len(prefix):
+            raise SettingsError(
+                f"PATROL_DATABASE: {_without_password(self.database)!r} is not understood; "
+                "write sqlite:///path/to/file.sqlite (sqlite:////absolute/path for an absolute one)"
+            )
+        return Path(self.database[len(prefix) :])
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Host and port of pages and API."""
+        return _host_and_port("PATROL_HTTP", self.http, "127.0.0.1:8080")
+
+    @property
+    def embedded_address(self) -> tuple[str, int] | None:
+        """Host and port of the own endpoint; None when an external broker is used."""
+        prefix = "embedded://"
+        if not self.broker.startswith(prefix):
+            return None
+        return _host_and_port("PATROL_BROKER", self.broker[len(prefix) :], "embedded://127.0.0.1:1883")
+
+
+def _host_and_port(name: str, value: str, example: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{value}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None or port is None or parts.path:
+        raise SettingsError(f"{name}: {value!r} is not host:port, like {example}")
+    return host, port
+
+
+def _without_password(url: str) -> str:
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return url
+    return url.replace(f":{password}@", ":***@") if password else url
