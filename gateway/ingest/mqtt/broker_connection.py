@@ -192,11 +192,6 @@ class BrokerConnection(Connection):
         self.problem = self.problem or str(fault)
         super().fail(fault)
 
-    def end_politely(self) -> None:
-        """Disconnect of our own accord; the broker drops our last will."""
-        self.problem = "the gateway has disconnected"
-        self.end(Reason.SUCCESS)
-
     def say_goodbye(self, reason: Reason) -> None:
         """Tell the broker why the connection ends, in a code that a client may use."""
         if self.parser.version == V5:

@@ -20,6 +20,7 @@ from gateway.ingest.mqtt.broker_url import BrokerAddress
 from gateway.ingest.mqtt.counters import Counters
 from gateway.ingest.mqtt.outbox import Outbox, Outgoing
 from gateway.ingest.mqtt.packets import V5, V311, Will
+from gateway.ingest.mqtt.reasons import Reason
 from gateway.ingest.mqtt.topics import ROOT
 
 log = logging.getLogger(__name__)
@@ -100,14 +101,14 @@ class BrokerClient:
         if self._task is None:
             return
         connection = self._connection
-        if connection is not None:
-            connection.end_politely()
-            await asyncio.wait([connection.closed], timeout=_CLOSE_S)
-            connection.abort()
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
         self._task = None
+        if connection is not None:
+            connection.end(Reason.SUCCESS)
+            await asyncio.wait([connection.closed], timeout=_CLOSE_S)
+            connection.abort()
 
     def publish(
         self,
@@ -176,7 +177,7 @@ class BrokerClient:
             return None
         self._connection = connection
         try:
-            await connection.closed
+            await asyncio.shield(connection.closed)  # `close` still waits for it when this is cancelled
         finally:
             self._connection = None
             if self.connected:

@@ -1,0 +1,64 @@
+"""Fixtures: an endpoint on a free port, a recording receiver, a real mosquitto."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mqtt_broker import MOSQUITTO, Mosquitto
+from mqtt_peer import OpenEndpoint, Recorder
+
+from gateway.ingest.mqtt import Endpoint
+
+
+@pytest.fixture
+async def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+async def open_endpoint(recorder: Recorder) -> AsyncIterator[OpenEndpoint]:
+    """Opens endpoints on free ports and closes them after the test."""
+    opened: list[Endpoint] = []
+
+    async def open_one(**options: Any) -> Endpoint:
+        endpoint = Endpoint(recorder, **{"port": 0, **options})
+        await endpoint.start()
+        opened.append(endpoint)
+        return endpoint
+
+    yield open_one
+    for endpoint in opened:
+        await endpoint.close()
+
+
+@pytest.fixture
+async def endpoint(open_endpoint: OpenEndpoint) -> Endpoint:
+    return await open_endpoint()
+
+
+@pytest.fixture
+async def make_mosquitto(tmp_path: Path) -> AsyncIterator[Callable[[str], Awaitable[Mosquitto]]]:
+    """Starts brokers with extra lines of configuration."""
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed")
+    made: list[Mosquitto] = []
+
+    async def make(extra: str = "") -> Mosquitto:
+        folder = tmp_path / f"broker-{len(made)}"
+        folder.mkdir()
+        broker = Mosquitto(folder, extra)
+        made.append(broker)
+        await broker.start()
+        return broker
+
+    yield make
+    for broker in made:
+        await broker.kill()
+
+
+@pytest.fixture
+async def mosquitto(make_mosquitto: Callable[[str], Awaitable[Mosquitto]]) -> Mosquitto:
+    return await make_mosquitto("")
