@@ -15,12 +15,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+import msgspec
 
+from checkpoint_firmware_sim.api import Api, ApiError
 from checkpoint_firmware_sim.live import LiveRun
 from checkpoint_firmware_sim.mqtt import Broker
+from checkpoint_firmware_sim.owed import Happened
 from checkpoint_firmware_sim.scenario import Scenario, ScenarioError, load_scenario
+from checkpoint_firmware_sim.score import score as compare
 from checkpoint_firmware_sim.times import local_time_nearest
-from checkpoint_firmware_sim.truth import Line, Truth, writing_to
+from checkpoint_firmware_sim.truth import Line, Truth, TruthError, read_truth, writing_to
 from gateway.clock import Clock
 from gateway.domain.plan import Plan
 from gateway.instants import parse_instant
@@ -98,6 +102,53 @@ def run(
             asyncio.run(_play(plan, played, start, clock, broker, truth, seed, text, until_end))
         except ScenarioError as error:
             raise click.ClickException(f"{scenario}: {error}") from None
+
+
+@main.command()
+@click.option("--truth", "truth_path", type=_FILE, required=True, help="What really happened, from `run`.")
+@click.option("--api", "base", default="http://127.0.0.1:8080", show_default=True, help="The gateway.")
+@click.option("--site", "site_path", type=_FILE, help="The site file; by default the one that was played.")
+@click.option("--until", type=_Parsed("time", parse_instant), help="Score only what was due by this time.")
+@click.option("--token", envvar="PATROL_TOKEN", help="An API token, where the gateway asks for one.")
+@click.option("--json", "json_path", type=_FILE, help="Write the counts to this file.")
+def score(
+    truth_path: Path,
+    base: str,
+    site_path: Path | None,
+    until: int | None,
+    token: str | None,
+    json_path: Path | None,
+) -> None:
+    """Compare a gateway's verdicts and alerts with the truth.
+
+    Exits with 0 when nobody was accused wrongly and nothing was overlooked, else with 1.
+    """
+    try:
+        lines = read_truth(truth_path.read_text(encoding="utf-8").splitlines())
+        happened = Happened.read(_plan_of(lines, site_path), lines, until)
+        api = Api(base, token)
+        site = happened.plan.site
+        scored = compare(
+            happened, api.occurrences(site, happened.since, happened.until + 1), api.alerts(site)
+        )
+    except OSError as error:
+        raise click.ClickException(f"{truth_path}: {error.strerror}") from None
+    except (TruthError, ApiError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(scored.table())
+    for error_line in scored.errors:
+        click.echo(error_line)
+    if json_path is not None:
+        json_path.write_bytes(msgspec.json.encode(scored.totals | {"errors": scored.errors}) + b"\n")
+    sys.exit(0 if scored.passed else 1)
+
+
+def _plan_of(lines: list[Line], site_path: Path | None) -> Plan:
+    if site_path is not None:
+        return _site(site_path)[1]
+    if not lines[0].get("site_file"):
+        raise TruthError("the truth log does not hold its site file; name it with --site")
+    return parse(lines[0]["site_file"], "the site file in the truth log")
 
 
 async def _play(

@@ -1,0 +1,210 @@
+"""What was owed and what was really done, worked out from the plan and the truth alone.
+
+This decides from what the simulator knows, without devices, messages or late arrivals, and shares no code with
+the gateway's judge: two that agree by different ways are worth more than one that agrees with itself.
+Instants are ms since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from checkpoint_firmware_sim.times import HOUR, SECOND, days_touching, local_instant, periods
+from checkpoint_firmware_sim.truth import Line
+from gateway.domain.plan import At, Duty, DutyKind, Every, Order, Plan, Route, Times
+from gateway.instants import parse_instant
+
+REACH: Final = HOUR
+"""How long before it opens, and after its period, something may be begun or finished for an occurrence."""
+
+Track = tuple[str, str]
+"""A duty and its subject: a route, or a post that is called."""
+
+Window = tuple[int, int]
+"""`opens_at` and `due_at`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A complete walk, or a call that was answered: what fulfils a duty."""
+
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Owed:
+    """One time that something was owed, and when it was really fulfilled, in time or later."""
+
+    duty: str
+    subject: str
+    opens_at: int
+    due_at: int
+    done_at: int | None = None
+
+    @property
+    def in_time(self) -> bool:
+        """Whether it was fulfilled by its due."""
+        return self.done_at is not None and self.done_at <= self.due_at
+
+
+@dataclass
+class Happened:
+    """The truth, sorted by what can fulfil what."""
+
+    plan: Plan
+    since: int
+    until: int
+    done: dict[Track, list[Done]] = field(default_factory=dict)
+    calls: list[Line] = field(default_factory=list)
+    gates: list[Line] = field(default_factory=list)
+    devices: list[Line] = field(default_factory=list)
+    longest_walk: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, plan: Plan, lines: Sequence[Line], until: int | None = None) -> Happened:
+        """Sort a truth log; `until` cuts it off, which otherwise its last line does."""
+        last = max(parse_instant(line["at"]) for line in lines if line["what"] != "skipped")
+        until = last if until is None else min(until, last)
+        happened = cls(plan, parse_instant(lines[0]["from"]), until)
+        for line in lines:
+            if parse_instant(line["at"]) <= until:
+                happened._take(line)
+        for done in happened.done.values():
+            done.sort(key=lambda each: each.end)
+        return happened
+
+    def offline(self, device: str | None, at: int) -> bool:
+        """Whether a device had no connection at an instant."""
+        past = [line for line in self.devices if line["device"] == device and parse_instant(line["at"]) <= at]
+        changes = [line["event"] for line in past if line["event"] != "boot"]
+        return bool(changes) and changes[-1] == "offline"
+
+    def _take(self, line: Line) -> None:
+        what = line["what"]
+        if what == "walk":
+            self._walked(line)
+        elif what == "call":
+            self.calls.append(line)
+            if line["outcome"] != "no_answer":
+                at = parse_instant(line["at"])
+                for duty in self.plan.duties:
+                    if duty.kind is DutyKind.RADIO_CHECK and line["post"] in duty.posts:
+                        self.done.setdefault((duty.id, line["post"]), []).append(Done(at, at))
+        elif what == "gate":
+            self.gates.append(line)
+        elif what == "device":
+            self.devices.append(line)
+
+    def _walked(self, line: Line) -> None:
+        visits = line["visits"]
+        start, end = parse_instant(visits[0]["at"]), parse_instant(visits[-1]["at"])
+        duty, route = line["duty"], self.plan.route_by_id[line["route"]]
+        self.longest_walk[duty] = max(self.longest_walk.get(duty, 0), end - start)
+        if _complete(route, visits):
+            self.done.setdefault((duty, route.id), []).append(Done(start, end))
+
+
+def _complete(route: Route, visits: list[dict[str, Any]]) -> bool:
+    visited = [visit["checkpoint"] for visit in visits]
+    if route.order is Order.FREE:
+        return set(route.checkpoints) <= set(visited)
+    ahead = iter(visited)
+    return all(checkpoint in ahead for checkpoint in route.checkpoints)
+
+
+def tracks(plan: Plan) -> Iterator[tuple[Duty, str]]:
+    """Every duty with each of its subjects."""
+    for duty in plan.duties:
+        subjects = duty.posts if duty.kind is DutyKind.RADIO_CHECK else (duty.route or "",)
+        yield from ((duty, subject) for subject in subjects)
+
+
+def owed_by(happened: Happened, duty: Duty, subject: str, shown: Sequence[Window] = ()) -> list[Owed]:
+    """What a track owed that opened since the truth began and was due by its end, in order of the due.
+
+    `shown` are the windows that the gateway reports. They count only where a duty varies its planned times,
+    and only as far as it may.
+    """
+    done = happened.done.get((duty.id, subject), [])
+    cadence = duty.cadence
+    if isinstance(cadence, Every):
+        found = _gaps(happened, cadence, done)
+    elif isinstance(cadence, At):
+        found = _planned(happened, cadence, done, shown)
+    else:
+        found = _counted(happened, cadence, done)
+    return [
+        Owed(duty.id, subject, *each)
+        for each in sorted(found, key=lambda each: each[1])
+        if each[1] <= happened.until
+    ]
+
+
+_Found = tuple[int, int, int | None]
+"""opens_at, due_at, done_at."""
+
+
+def _gaps(happened: Happened, every: Every, done: list[Done]) -> Iterator[_Found]:
+    gap, allowed = every.gap_s * SECOND, (every.gap_s + every.grace_s) * SECOND
+    for a, z in periods(happened.plan, every.during, happened.since, happened.until):
+        opens = max(a, happened.since)
+        period = [each for each in done if opens <= each.start < z]
+        # The duty's period may go on after the truth ends: then nothing is dropped at its end.
+        chain = [Owed("", "", opens, opens + allowed)]
+        for each in period:
+            _let_pass(chain, each.end, gap, allowed, z)
+            overdue = chain[-2] if len(chain) > 1 and chain[-2].done_at is None else None
+            if overdue is not None and chain[-1].due_at >= each.end:
+                overdue.done_at = each.end
+                chain[-1] = Owed("", "", each.end, each.end + allowed)
+            elif each.end < z:
+                chain[-1].done_at = each.end
+                chain.append(Owed("", "", each.end, each.end + allowed))
+        _let_pass(chain, min(happened.until, z) + 1, gap, allowed, z)
+        owed_here = z if z < happened.until else happened.until
+        yield from (
+            (each.opens_at, each.due_at, each.done_at)
+            for each in chain
+            if each.done_at or each.due_at <= owed_here
+        )
+
+
+def _let_pass(chain: list[Owed], at: int, gap: int, allowed: int, z: int) -> None:
+    """Each due that passes unfulfilled is a miss, and one more gap is owed."""
+    while chain[-1].due_at < min(at, z + 1):
+        opens = chain[-1].opens_at + gap
+        chain.append(Owed("", "", opens, opens + allowed))
+
+
+def _planned(happened: Happened, at: At, done: list[Done], shown: Sequence[Window]) -> Iterator[_Found]:
+    zone = ZoneInfo(happened.plan.timezone)
+    early, late = at.early_s * SECOND, (at.duration_s + at.late_s) * SECOND
+    windows = []
+    for day in days_touching(zone, happened.since, happened.until):
+        for minutes in at.times:
+            planned = local_instant(zone, day, minutes)
+            nominal = (planned - early, planned + late)
+            near = [window for window in shown if abs(window[1] - nominal[1]) <= at.vary_s * SECOND]
+            windows.append(min(near, key=lambda window: abs(window[1] - nominal[1]), default=nominal))
+    free = list(done)
+    for opens, due in sorted(windows):
+        if opens >= happened.since:
+            fitting = [each for each in free if opens - REACH <= each.start and each.end <= due + REACH]
+            if fitting:
+                free.remove(fitting[0])
+            yield opens, due, fitting[0].end if fitting else None
+
+
+def _counted(happened: Happened, times: Times, done: list[Done]) -> Iterator[_Found]:
+    for a, z in periods(happened.plan, times.per, happened.since, happened.until):
+        if a >= happened.since:
+            due = z + times.grace_s * SECOND
+            ends: list[int | None] = [
+                each.end for each in done if a <= each.start < z and each.end <= due + REACH
+            ]
+            ends += [None] * times.count
+            yield from ((a, due, end) for end in ends[: times.count])
