@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.facts import Scan
 
 from .reference import judge
+from .strategies import Scenario, scenarios
 from .timeline import Judge, Timeline, at, console, every, radio, scanner, times, walk
 
 Site = Callable[..., Timeline]
@@ -146,6 +153,24 @@ def test_between_two_planned_rounds_the_middle_decides(site: Site) -> None:
     other = site("2026-01-10 21:00", walk("lap", "a", at("22:00", "23:00", duration="20min")))
     other.scans("22:40 a")
     assert other.verdicts("23:30") == ["22:00 missed", "23:00 early"]
+
+
+def test_the_middle_decides_across_versions_of_the_plan(site: Site) -> None:
+    night = site("2026-01-10 21:00", walk("lap", "a", at("22:00", duration="20min")))
+    night.holds("22:30", walk("lap", "a", at("23:00", duration="20min")))
+    night.scans("22:39:59.999 a")
+    assert night.verdicts("23:30") == ["22:00 late", "23:00 missed"]
+
+
+def test_a_planned_time_moves_by_what_is_drawn_for_its_date() -> None:
+    night = Timeline(judge, "2026-01-10 22:00", walk("lap", "a", at("23:00", "01:00", vary="10min")))
+    moved = judge(
+        night.plans,
+        [],
+        night.ms("02:00"),
+        vary=lambda track, day, index: 60_000 * (5 if (track, day.day, index) == ("lap", 11, 1) else -1),
+    )
+    assert [night.local(one.opens_at) for one in moved] == ["22:59", "01:05"]
 
 
 # --- times
@@ -455,3 +480,23 @@ def test_a_time_that_may_have_been_in_time_is_unverified(site: Site) -> None:
     other = site("2026-01-10 22:00", HALF_HOURLY)
     other.scans("22:30:02 a", uncertainty=1999)
     assert other.verdicts("22:31") == ["22:00 late", "22:30:02 open"]
+
+
+# --- whatever happens
+
+
+@settings(max_examples=100, deadline=None)
+@given(scenarios(), st.randoms(use_true_random=False))
+def test_neither_order_nor_repetition_of_what_comes_in_matters(scenario: Scenario, random: Random) -> None:
+    arrived = scenario.facts + scenario.facts[::3]
+    random.shuffle(arrived)
+    assert judge(scenario.plans, arrived, scenario.now) == judge(scenario.plans, scenario.facts, scenario.now)
+
+
+@settings(max_examples=100, deadline=None)
+@given(scenarios())
+def test_a_scan_is_claimed_by_at_most_one_round(scenario: Scenario) -> None:
+    scans = {fact.id for fact in scenario.facts if isinstance(fact, Scan)}
+    judged = judge(scenario.plans, scenario.facts, scenario.now)
+    claimed = Counter(fact for one in judged for fact in one.facts if fact in scans)
+    assert all(count == 1 for count in claimed.values())
