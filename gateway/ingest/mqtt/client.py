@@ -144,16 +144,26 @@ class BrokerClient:
         return True
 
     async def _run(self) -> None:
-        version, failures = V5, 0
+        version = preferred = V5
+        failures = 0
         while True:
             connection = await self._connect(version)
-            if connection is not None and not connection.ready and self.version is None:
-                # A broker that does not know version 5 says so, or hangs up without a word.
-                if connection.wrong_version or not connection.answered:
-                    version = V311 if version == V5 else V5
-                if connection.wrong_version and version == V311:
+            other = V311 if version == V5 else V5
+            if connection is None:
+                failures += 1
+            elif connection.ready:
+                failures, version = 0, preferred
+            elif connection.wrong_version:
+                version = preferred = other
+                if other == V311:
                     continue
-            failures = 0 if connection is not None and connection.ready else failures + 1
+                failures += 1
+            else:
+                failures += 1
+                if not connection.answered:
+                    # Some 3.1.1 brokers hang up on version 5 without a word. So may any broker that is just
+                    # starting, and therefore the preference stays.
+                    version = other
             longest = min(
                 self._settings.longest_delay_s, self._settings.first_delay_s * 2 ** min(failures, 16)
             )
@@ -173,7 +183,7 @@ class BrokerClient:
                 )
         except OSError as fault:  # TimeoutError and ssl.SSLError are of this kind
             reason = "it does not answer" if isinstance(fault, TimeoutError) else fault.strerror or str(fault)
-            self._report(f"{reason}. Check that the broker runs there")
+            self._report(f"{reason}. Check the address, and that the broker runs there")
             return None
         self._connection = connection
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -62,3 +64,20 @@ async def make_mosquitto(tmp_path: Path) -> AsyncIterator[Callable[[str], Awaita
 @pytest.fixture
 async def mosquitto(make_mosquitto: Callable[[str], Awaitable[Mosquitto]]) -> Mosquitto:
     return await make_mosquitto("")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for localhost, with its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    path = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", str(path / "pair.pem"), "-out", str(path / "crt.pem"), "-days", "3650"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    with (path / "pair.pem").open("a") as pair:
+        pair.write((path / "crt.pem").read_text())
+    return path / "pair.pem"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiomqtt
@@ -126,7 +128,7 @@ async def test_it_connects_again_when_the_broker_restarts_and_nothing_is_lost(
     await mosquitto.stop()
     await until(lambda: not client.connected)
     assert client.connected_since is None
-    await until(lambda: client.problem is not None and "Check that the broker runs" in client.problem)
+    await until(lambda: client.problem is not None and "that the broker runs" in client.problem)
     await mosquitto.start()
     await asyncio.wait_for(client.wait_connected(), 10)
     assert client.problem is None
@@ -249,6 +251,26 @@ async def test_two_clients_of_the_same_code_meet_at_the_endpoint(
     await endpoint.close()
 
 
+async def test_the_broker_may_be_reached_over_tls(
+    make_mosquitto: Callable[[str], Awaitable[Mosquitto]],
+    recorder: Recorder,
+    open_client: OpenClient,
+    certificate: Path,
+) -> None:
+    broker = await make_mosquitto(f"allow_anonymous true\ncertfile {certificate}\nkeyfile {certificate}\n")
+    url = f"mqtts://127.0.0.1:{broker.port}"
+    suspicious = await open_client(url, wait=False)
+    await until(lambda: suspicious.problem is not None)
+    assert suspicious.problem is not None
+    assert "certificate" in suspicious.problem
+    await suspicious.close()
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    client = await open_client(url, tls=trusting)
+    assert client.publish("riverside", "scanner-1", "up", b"echo")
+    await recorder.wait(1)
+    assert recorder.payloads == [b"echo"]
+
+
 class OldBroker:
     """A server that answers a version 5 CONNECT as brokers of the 3.1.1 age do: by code 1, or by hanging up."""
 
@@ -256,6 +278,7 @@ class OldBroker:
         self.levels: list[int] = []
         self.port = 0
         self._answer = answer
+        self._writer: asyncio.StreamWriter | None = None
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -267,7 +290,12 @@ class OldBroker:
         self._server.close()
         await self._server.wait_closed()
 
+    def hang_up(self) -> None:
+        assert self._writer
+        self._writer.close()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
         head = await reader.readexactly(9)
         self.levels.append(head[8])
         if head[8] == 5:
@@ -288,6 +316,10 @@ async def test_it_falls_back_to_3_1_1(open_client: OpenClient, answer: bytes) ->
     client = await open_client(f"mqtt://127.0.0.1:{broker.port}")
     assert client.version == 4
     assert broker.levels == [5, 4]
+    broker.hang_up()
+    await until(lambda: len(broker.levels) == (3 if answer else 4))
+    # A refusal in words is remembered; hanging up may have had another cause, so 5 is tried first again.
+    assert broker.levels[2] == (4 if answer else 5)
     await client.close()
     await broker.stop()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import ssl
-import subprocess
 import threading
 from pathlib import Path
 
@@ -152,23 +151,6 @@ async def test_mosquitto_pub_speaks_3_1_and_is_refused(endpoint: Endpoint) -> No
     code, output = await run(*command, "-m", "x")
     assert code != 0
     assert b"unacceptable protocol version" in output
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for localhost, with its key."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not installed")
-    path = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-         "-keyout", str(path / "pair.pem"), "-out", str(path / "crt.pem"), "-days", "3650"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    with (path / "pair.pem").open("a") as pair:
-        pair.write((path / "crt.pem").read_text())
-    return path / "pair.pem"
 
 
 async def test_devices_may_come_over_tls(

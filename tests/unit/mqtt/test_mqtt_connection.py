@@ -109,6 +109,14 @@ async def test_nothing_is_acknowledged_before_the_pipeline_says_so_and_then_in_o
     assert len(bench.transport.written) == 1
 
 
+async def test_an_identifier_means_a_new_message_once_it_is_acknowledged(bench: Bench) -> None:
+    bench.connect()
+    for _ in range(2):
+        bench.connection.data_received(publishes(1))
+        bench.connection.acknowledge([1])
+    assert [len(call) for call in bench.calls] == [1, 1]
+
+
 async def test_qos_1_and_2_may_be_acknowledged_together(bench: Bench) -> None:
     bench.connect()
     bench.connection.data_received(publishes(1, 3) + publishes(2, qos=2))
