@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -29,21 +30,20 @@ LONGEST_LINE: Final = 140
 WIDE: Final = 1_000_000_000  # never break a line
 
 
-class _Quoted(str):
-    """A text that YAML might take for something else: always in quotes."""
-
-    __slots__ = ()
+_PLAIN: Final = re.compile(r"[^\W\d_](?:[\w /-]*\w)?|\d+(?:d|h|min|s)")
+"""Texts that are left without quotes: words and durations, nothing that looks like a number or a time."""
 
 
 class _Dumper(yaml.SafeDumper):
-    pass
+    """PyYAML's, with double quotes round all but words: its single ones lose some of Unicode's line breaks."""
 
 
-def _represent_quoted(dumper: yaml.SafeDumper, value: _Quoted) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"')
+def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    plain = _PLAIN.fullmatch(value) and not is_uid(value)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=None if plain else '"')
 
 
-_Dumper.add_representer(_Quoted, _represent_quoted)
+_Dumper.add_representer(str, _represent_text)
 
 
 def dump(plan: Plan) -> str:
@@ -60,7 +60,7 @@ def dump(plan: Plan) -> str:
 def document(plan: Plan) -> Document:
     """The site file of a plan as plain data, in the order of the file; what has its default is left out."""
     every_post = tuple(post.id for post in plan.posts)
-    settle = None if plan.settle_after_s == DEFAULT_SETTLE_S else _duration(plan.settle_after_s)
+    settle = None if plan.settle_after_s == DEFAULT_SETTLE_S else show_duration(plan.settle_after_s)
     return _given(
         site=plan.site,
         name=dict(plan.name),
@@ -69,7 +69,7 @@ def document(plan: Plan) -> Document:
         settle_after=settle,
         shifts=[_given(id=shift.id, **_span(shift.span), name=dict(shift.name)) for shift in plan.shifts],
         people=[
-            _given(id=person.id, name=dict(person.name), role=person.role, card=_quoted(person.card))
+            _given(id=person.id, name=dict(person.name), role=person.role, card=person.card)
             for person in plan.people
         ],
         posts=[_given(id=post.id, name=dict(post.name), kind=post.kind.value) for post in plan.posts],
@@ -77,8 +77,8 @@ def document(plan: Plan) -> Document:
             _given(
                 id=checkpoint.id,
                 name=dict(checkpoint.name),
-                tags=[_Quoted(tag) for tag in checkpoint.tags if is_uid(tag)],
-                qr=[_Quoted(tag) for tag in checkpoint.tags if not is_uid(tag)],
+                tags=[tag for tag in checkpoint.tags if is_uid(tag)],
+                qr=[tag for tag in checkpoint.tags if not is_uid(tag)],
                 at=[_number(place) for place in checkpoint.at or ()],
             )
             for checkpoint in plan.checkpoints
@@ -89,7 +89,7 @@ def document(plan: Plan) -> Document:
         ],
         routes=[_route(route) for route in plan.routes],
         duties=[_duty(duty, every_post) for duty in plan.duties],
-        escalation=[{"after": _duration(step.after_s), "to": list(step.to)} for step in plan.escalation],
+        escalation=[{"after": show_duration(step.after_s), "to": list(step.to)} for step in plan.escalation],
     )
 
 
@@ -110,8 +110,8 @@ def _route(route: Route) -> Document:
 def _leg(leg: Leg, *, least: bool = False) -> Document:
     """A leg's limits. `least` writes a shortest time of nothing too, so that one of the two is there."""
     return _given(
-        min=_duration(leg.min_s) if leg.min_s or least else None,
-        max=None if leg.max_s is None else _duration(leg.max_s),
+        min=show_duration(leg.min_s) if leg.min_s or least else None,
+        max=None if leg.max_s is None else show_duration(leg.max_s),
     )
 
 
@@ -125,15 +125,15 @@ def _duty(duty: Duty, every_post: tuple[str, ...]) -> Document:
         posts=ALL_POSTS if duty.posts and duty.posts == every_post else list(duty.posts),
         by=duty.by,
         **_cadence(duty.cadence),
-        clause=_quoted(duty.clause),
-        figure=_quoted(duty.figure),
+        clause=duty.clause,
+        figure=duty.figure,
     )
 
 
 def _cadence(cadence: Cadence) -> Document:
     if isinstance(cadence, At):
         return _given(
-            at=[_time(minutes) for minutes in cadence.times],
+            at=[show_time(minutes) for minutes in cadence.times],
             duration=_some(cadence.duration_s),
             early=_some(cadence.early_s),
             late=_some(cadence.late_s),
@@ -141,7 +141,7 @@ def _cadence(cadence: Cadence) -> Document:
         )
     if isinstance(cadence, Every):
         during = None if cadence.during == ALWAYS else cadence.during
-        return _given(every=_duration(cadence.gap_s), grace=_some(cadence.grace_s), during=during)
+        return _given(every=show_duration(cadence.gap_s), grace=_some(cadence.grace_s), during=during)
     per = _span(cadence.per) if isinstance(cadence.per, Span) else cadence.per.value
     return _given(times=cadence.count, per=per, grace=_some(cadence.grace_s), vary=_some(cadence.vary_s))
 
@@ -151,23 +151,11 @@ def _given(**members: object) -> Document:
 
 
 def _span(span: Span) -> Document:
-    return {"from": _time(span.from_), "to": _time(span.to)}
-
-
-def _time(minutes: int) -> str:
-    return _Quoted(show_time(minutes))
-
-
-def _duration(seconds: int) -> str:
-    return show_duration(seconds)
+    return {"from": show_time(span.from_), "to": show_time(span.to)}
 
 
 def _some(seconds: int) -> str | None:
     return show_duration(seconds) if seconds else None
-
-
-def _quoted(value: str | None) -> str | None:
-    return _Quoted(value) if value else None
 
 
 def _number(value: float) -> float:
