@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Final
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,6 +39,7 @@ from gateway.domain.plan import (
     Times,
 )
 from gateway.sitefile import SiteFileError, document, dump, parse
+from tests.unit.court import COURT
 
 DAY_MIN: Final = 1440
 YEAR_S: Final = 365 * 86_400
@@ -197,10 +199,23 @@ def test_any_yaml_reader_sees_the_document_in_it(plan: Plan) -> None:
 
 
 @settings(deadline=None)
-@given(st.text(max_size=200) | st.binary(max_size=200))
-def test_any_other_text_is_refused_with_a_problem_and_nothing_else(source: str | bytes) -> None:
+@given(
+    st.integers(0, len(COURT)),
+    st.integers(0, 12),
+    st.text(max_size=8) | st.sampled_from(["[", "{", "- ", "&a "]),
+)
+def test_a_file_with_a_slip_of_the_hand_is_read_or_refused_with_its_line(
+    at: int, lost: int, typed: str
+) -> None:
+    text = COURT[:at] + typed + COURT[at + lost :]
     try:
-        parse(source, "noise.yaml")
+        parse(text, "court.yaml")
     except SiteFileError as error:
         assert error.problems
-        assert all(problem.line >= 1 and problem.what for problem in error.problems)
+        assert all(1 <= problem.line <= len(text.splitlines()) + 1 for problem in error.problems)
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused_as_a_site_file(noise: bytes) -> None:
+    with pytest.raises(SiteFileError):
+        parse(noise, "noise.yaml")
