@@ -1,4 +1,4 @@
-import { computed, onBeforeUnmount, onMounted, ref, watch, type Ref } from 'vue'
+import { computed, onBeforeUnmount, ref, watch, type Ref } from 'vue'
 
 import { machine } from '@/time/ticker'
 
@@ -21,33 +21,34 @@ export function pageOf<T>(items: T[], bad: (item: T) => boolean, places: number,
   const keep = pinned.length < places ? pinned : []
   const rest = keep.length ? items.filter((item) => !bad(item)) : items
   const size = Math.max(1, places - keep.length)
-  const pages = Math.ceil(rest.length / size)
+  const pages = Math.max(1, Math.ceil(rest.length / size))
   const page = ((turn % pages) + pages) % pages
   return { items: [...keep, ...rest.slice(page * size, (page + 1) * size)], page, pages }
 }
 
-/** How many rows fit into an element whose rows are `rowUnits` units high; endless where the page scrolls anyway. */
-export function usePlaces(element: Ref<HTMLElement | null>, rowUnits: Ref<number> | number) {
-  const places = ref(1)
+/** How high an element is, in the units of its sizes; endless on a narrow screen, where the page scrolls anyway. */
+export function useRoom(element: Ref<HTMLElement | null>): Ref<number> {
+  const units = ref(0)
   const observer = new ResizeObserver(measure)
 
   function measure(): void {
-    const el = element.value
-    if (!el) return
-    if (matchMedia('(max-width: 820px)').matches) {
-      places.value = 60
-      return
-    }
-    const unit = Math.min(innerHeight / 100, innerWidth / (100 / 0.5625))
-    const row = (typeof rowUnits === 'number' ? rowUnits : rowUnits.value) * unit
-    places.value = Math.max(1, Math.floor((el.clientHeight + 1) / row))
+    if (!element.value) return
+    const unit = Math.min(innerHeight / 100, (innerWidth * 0.5625) / 100)
+    const scrolls = matchMedia('(max-width: 820px)').matches
+    units.value = scrolls ? Number.POSITIVE_INFINITY : (element.value.clientHeight + 1) / unit
   }
 
-  onMounted(() => watch(element, (el) => el && (observer.observe(el), measure()), { immediate: true }))
-  if (typeof rowUnits !== 'number') watch(rowUnits, measure)
+  watch(element, (now, before) => {
+    if (before) observer.unobserve(before)
+    if (now) observer.observe(now)
+  })
   onBeforeUnmount(() => observer.disconnect())
-  return places
+  return units
 }
+
+/** How many rows of a height fit into a room. */
+export const usePlaces = (room: Ref<number>, rowUnits: number) =>
+  computed(() => Math.max(1, Math.floor(room.value / rowUnits)))
 
 /** Turns the pages of a list, and stays for a while on the page of the item that the reader has chosen. */
 export function usePages<T>(

@@ -4,12 +4,14 @@ import { computed, ref, watch } from 'vue'
 import { PATTERNS, Siren, type Cue } from '@/sound/siren'
 import { machine } from '@/time/ticker'
 import { useLive } from './live'
+import { useSession } from './session'
 
 export const MUTE_MS = 5 * 60_000
 
 /** Sounds the worst alert that nobody has acknowledged, until somebody does. A mute ends by itself. */
 export const useSound = defineStore('sound', () => {
   const live = useLive()
+  const session = useSession()
   const siren = new Siren()
   const armed = ref(false)
   const mutedUntil = ref(Number.NEGATIVE_INFINITY)
@@ -47,8 +49,8 @@ export const useSound = defineStore('sound', () => {
 
   function start(): void {
     watch(machine, onTick)
-    // The first click or key on the page arms the sound; a browser that allows it at once needs neither.
-    void arm()
+    // The first click or key on the page arms the sound. A wall has neither: its browser is set to allow sound at once.
+    if (session.kiosk) void arm()
     const first = () => {
       void arm().then(() => {
         if (!armed.value) return

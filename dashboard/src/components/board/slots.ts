@@ -17,6 +17,6 @@ export function shownSlots(slots: Slot[], now: number, most: number): { from: nu
 /** At every how many slots a time stands: at least at every whole hour, never so close that two would touch. */
 export function labelEvery(columns: number, slotSeconds: number): number {
   const perHour = Math.max(1, Math.round(3600 / Math.max(1, slotSeconds)))
-  const room = Math.ceil(columns / 8)
+  const room = Math.ceil(columns / 5)
   return Math.ceil(Math.max(room, 2) / perHour) * perHour
 }
