@@ -102,6 +102,16 @@ class Engine:
         desk = self.desks.get(site)
         return desk.doors if desk is not None else None
 
+    @property
+    def waiting(self) -> int:
+        """How many deliveries have come in and are not judged yet."""
+        return len(self._inbox)
+
+    @property
+    def deadline_lag_s(self) -> float:
+        """How long the oldest deadline has been waiting to be judged (s of the gateway's clock)."""
+        return max(0.0, (self.clock.now() - self._timers[0][0]) / 1000) if self._timers else 0.0
+
     # -- the start ------------------------------------------------------------------------------------------
 
     async def load(self, plans: dict[str, list[Plan]]) -> None:

@@ -104,17 +104,20 @@ class Alert:
 class AlertBook:
     """The alerts of one site. `changed` collects what the caller has to store; the caller empties it."""
 
-    __slots__ = ("_by_occurrence", "_live", "_next", "changed", "plan")
+    __slots__ = ("_by_occurrence", "_closed", "_live", "_next", "changed", "plan")
 
     def __init__(self, plan: Plan, stored: Iterable[Alert] = (), last_number: int = 0) -> None:
         self.plan = plan
         self.changed: dict[str, Alert] = {}
         self._live: dict[tuple[AlertKind, str], Alert] = {}
+        self._closed: dict[str, Alert] = {}
         self._by_occurrence: dict[str, dict[AlertKind, Alert]] = {}
         self._next = last_number + 1
         for alert in sorted(stored, key=lambda alert: alert.opened_at):
             if alert.state in LIVE:
                 self._live[(alert.kind, alert.subject)] = alert
+            else:
+                self._closed[alert.id] = alert
             for occurrence in alert.occurrences:
                 self._by_occurrence.setdefault(occurrence, {})[alert.kind] = alert
 
@@ -123,10 +126,17 @@ class AlertBook:
         """Open and acknowledged alerts, newest first."""
         return sorted(self._live.values(), key=lambda alert: alert.opened_at, reverse=True)
 
+    def closed_since(self, at: int) -> list[Alert]:
+        """Alerts that were closed at or after an instant, at most `KEEP_CLOSED_MS` ago, newest first."""
+        found = [
+            alert for alert in self._closed.values() if alert.closed_at is not None and alert.closed_at >= at
+        ]
+        return sorted(found, key=lambda alert: alert.opened_at, reverse=True)
+
     def find(self, alert_id: str) -> Alert | None:
         """An alert that is live or was closed not long ago, by its id."""
-        known = [*self._live.values(), *(a for kinds in self._by_occurrence.values() for a in kinds.values())]
-        return next((alert for alert in known if alert.id == alert_id), None)
+        live = (alert for alert in self._live.values() if alert.id == alert_id)
+        return self._closed.get(alert_id) or next(live, None)
 
     def verdict_changed(self, change: VerdictChange, now: int) -> None:
         """Open, extend, explain, recover or withdraw what a changed verdict bears on."""
@@ -198,6 +208,11 @@ class AlertBook:
                     del kinds[kind]
             if not kinds:
                 del self._by_occurrence[occurrence]
+        self._closed = {
+            alert.id: alert
+            for alert in self._closed.values()
+            if alert.closed_at is None or alert.closed_at >= at
+        }
 
     def _problem(self, kind: AlertKind, occurrence: Occurrence, reason: Reason, now: int) -> None:
         alert = self._live.get((kind, occurrence.subject))
@@ -294,6 +309,7 @@ class AlertBook:
     def _close(self, alert: Alert, state: AlertState, now: int) -> None:
         alert.state = state
         alert.closed_at = alert.closed_at or now
+        self._closed[alert.id] = alert
         if self._live.get((alert.kind, alert.subject)) is alert:
             del self._live[(alert.kind, alert.subject)]
 
