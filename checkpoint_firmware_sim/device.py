@@ -278,7 +278,7 @@ class Device:
             if "expires" in message and parse_instant(message["expires"]) < self.clock.wall(self._env.now()):
                 return "refused"
             return self.obey(command, message.get("args") or {})
-        except (TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError, AttributeError):
             return "failed"
 
     def obey(self, command: str, args: dict[str, Any]) -> str:

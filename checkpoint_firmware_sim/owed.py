@@ -140,7 +140,7 @@ def owed_by(happened: Happened, duty: Duty, subject: str, shown: Sequence[Window
     return [
         Owed(duty.id, subject, *each)
         for each in sorted(found, key=lambda each: each[1])
-        if each[1] <= happened.until
+        if each[1] < happened.until
     ]
 
 
@@ -183,13 +183,17 @@ def _let_pass(chain: list[Owed], at: int, gap: int, allowed: int, z: int) -> Non
 def _planned(happened: Happened, at: At, done: list[Done], shown: Sequence[Window]) -> Iterator[_Found]:
     zone = ZoneInfo(happened.plan.timezone)
     early, late = at.early_s * SECOND, (at.duration_s + at.late_s) * SECOND
+    vary = at.vary_s * SECOND
     windows = []
     for day in days_touching(zone, happened.since, happened.until):
         for minutes in at.times:
             planned = local_instant(zone, day, minutes)
             nominal = (planned - early, planned + late)
-            near = [window for window in shown if abs(window[1] - nominal[1]) <= at.vary_s * SECOND]
-            windows.append(min(near, key=lambda window: abs(window[1] - nominal[1]), default=nominal))
+            near = [window for window in shown if abs(window[1] - nominal[1]) <= vary]
+            if near:
+                windows.append(min(near, key=lambda window: abs(window[1] - nominal[1])))
+            elif happened.since <= nominal[0] - vary and nominal[1] + vary < happened.until:
+                windows.append(nominal)
     free = list(done)
     for opens, due in sorted(windows):
         if opens >= happened.since:

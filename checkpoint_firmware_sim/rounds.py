@@ -115,8 +115,8 @@ class Rounds:
             return
         walk = self._walk(wish, mishap)
         if walk is None:
-            if wish.due_at <= min(self._end, wish.until):
-                self._skip(wish, "no_time")
+            if wish.due_at <= self._end:
+                self._skip(wish, mishap.what if mishap else "no_time")
             return
         self.walks.append(walk)
         done = walk.end if is_complete(self._plan, walk) else None
@@ -173,8 +173,11 @@ class Rounds:
 
     def _room(self, wish: Wish, mishap: Deviation | None, need: Need) -> int | None:
         if mishap is not None and mishap.what is What.LATE_ROUND:
-            end_by = wish.due_at + mishap.by + need.length + 60 * MINUTE
-            return need.earliest(wish.due_at + mishap.by - need.length, end_by)
+            late = wish.due_at + mishap.by - need.length
+            if not isinstance(wish.duty.cadence, At):
+                # What is begun after its period belongs to nothing any more.
+                late = min(late, wish.until - MINUTE)
+            return need.earliest(late, late + need.length + 60 * MINUTE)
         due_at = wish.due_at - _LAST_RESORT
         if wish.as_late_as_possible:
             comfortable = wish.suits + need.length
