@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from functools import partial
+from typing import cast
 
 from gateway.clock import Clock
 from gateway.ingest.delivery import Delivery, Receiver
@@ -134,8 +135,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection stands."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in deed, not in name
         self.counters.connections += 1
         self.counters.connected += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,10 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from mqtt_broker import MOSQUITTO, Mosquitto
 from mqtt_peer import OpenEndpoint, Recorder
 
 from gateway.ingest.mqtt import Endpoint
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+    """Each test runs on both event loops: the service uses uvloop, and its transports differ."""
+    return uvloop.EventLoopPolicy() if request.param == "uvloop" else asyncio.DefaultEventLoopPolicy()
 
 
 @pytest.fixture
