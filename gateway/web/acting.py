@@ -1,0 +1,167 @@
+"""Routes that change something: what people do about alerts, new plans, and what was refused tried again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from starlette.responses import Response
+
+from gateway import sitefile
+from gateway.domain.alerts import WrongStateError
+from gateway.instants import rfc3339
+from gateway.shapes import Json
+from gateway.web.context import NOT_FOUND, Context, Instant, answer, unprocessable
+from gateway.web.models import Act, Adopted, Alert, Conflict, Problem, Replayed
+from gateway.web.reading import YAML, AlertPath, SitePath
+
+_YAML_TYPES: Final = (YAML, "application/x-yaml", "text/yaml", "text/x-yaml")
+
+_ACTING: Final = NOT_FOUND | {
+    409: {
+        "model": Conflict,
+        "description": "The alert is not in a state for this: `detail.state` says which.",
+    }
+}
+
+_SITE_FILE: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "A site file in YAML (docs/site-file.md).",
+        "content": {YAML: {"schema": {"type": "string"}}},
+    }
+}
+
+
+def acting_routes(context: Context) -> APIRouter:
+    """Everything that is not only read."""
+    routes = APIRouter(prefix="/api")
+    engine = context.service.engine
+
+    async def act(alert: str, what: str, said: Act) -> Json:
+        try:
+            return await engine.act_on_alert(alert, what, said.by.strip(), said.note.strip())
+        except KeyError:
+            raise HTTPException(404, f"there is no alert {alert!r}") from None
+        except WrongStateError as error:
+            state = str(error)
+            raise HTTPException(409, {"state": state, "message": f"the alert is {state}"}) from None
+
+    def with_note(said: Act) -> Act:
+        if not said.note.strip():
+            raise unprocessable(["body", "note"], "say in a note what was found or done")
+        return said
+
+    @routes.post(
+        "/alerts/{alert}/acknowledge",
+        response_model=Alert,
+        responses=_ACTING,
+        tags=["alerts"],
+        summary="Acknowledge an alert",
+    )
+    async def acknowledge(alert: AlertPath, said: Act) -> Response:
+        """Somebody has seen it and sees to it. Answers the alert."""
+        return answer(await act(alert, "acknowledge", said))
+
+    @routes.post(
+        "/alerts/{alert}/resolve",
+        response_model=Alert,
+        responses=_ACTING,
+        tags=["alerts"],
+        summary="Resolve an alert",
+    )
+    async def resolve(alert: AlertPath, said: Act) -> Response:
+        """It is dealt with; the note says how. Answers the alert."""
+        return answer(await act(alert, "resolve", with_note(said)))
+
+    @routes.post(
+        "/alerts/{alert}/note",
+        response_model=Alert,
+        responses=NOT_FOUND,
+        tags=["alerts"],
+        summary="Add a note to an alert",
+    )
+    async def note(alert: AlertPath, said: Act) -> Response:
+        """Something to know about it, also when it is closed. Answers the alert."""
+        return answer(await act(alert, "note", with_note(said)))
+
+    @routes.post(
+        "/quarantine/replay",
+        response_model=Replayed,
+        tags=["quarantine"],
+        summary="Try refused records again",
+    )
+    async def replay(
+        reason: Annotated[
+            str | None,
+            Query(max_length=64, description="Only what was refused for it.", examples=["unknown_tag"]),
+        ] = None,
+    ) -> Response:
+        """Try again what was refused, once its cause is mended: a tag enrolled, a device added."""
+        mended, left = await engine.replay_quarantine(reason)
+        return answer({"mended": mended, "left": left})
+
+    @routes.put(
+        "/sites/{site}/plan",
+        response_model=Adopted,
+        responses={415: {"model": Problem, "description": "The body is not said to be YAML."}},
+        openapi_extra=_SITE_FILE,
+        tags=["sites"],
+        summary="Set up a site, or change its plan",
+    )
+    async def adopt(
+        site: SitePath,
+        request: Request,
+        holds_from: Annotated[
+            Instant | None,
+            Query(alias="from", description="When the plan takes effect; at once when left out."),
+        ] = None,
+    ) -> Response:
+        """A new version of a site's plan, from a site file. What was already due is judged by the plan of its time."""
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type not in _YAML_TYPES:
+            raise HTTPException(415, f"a site file is sent as {YAML}")
+        body = await request.body()
+        async with context.planning:
+            return answer(await _adopt(context, site, body, holds_from))
+
+    return routes
+
+
+async def _adopt(context: Context, site: str, body: bytes, wanted: int | None) -> Json:
+    engine = context.service.engine
+    desk = engine.desks.get(site)
+    last = desk.plans[-1] if desk is not None else None
+    now = context.now()
+    holds_from = now if wanted is None else wanted
+    if holds_from < now:
+        raise unprocessable(
+            ["query", "from"], "a plan cannot take effect in the past: it never rewrites what was due"
+        )
+    if last is not None and holds_from < last.holds_from:
+        begins = rfc3339(last.holds_from)
+        raise unprocessable(
+            ["query", "from"],
+            f"version {last.version} takes effect at {begins} and a later one not before; from={begins} replaces it",
+        )
+    version = 1 if last is None else last.version + 1
+    try:
+        plan = sitefile.parse(body, f"{site}.yaml", version=version, holds_from=holds_from)
+    except sitefile.SiteFileError as error:
+        raise HTTPException(422, [_problem_json(problem) for problem in error.problems]) from None
+    if plan.site != site:
+        raise unprocessable(["body", "site"], f"the file is of site {plan.site!r}, the path names {site!r}")
+    await engine.adopt_plan(plan, body.decode("utf-8-sig"))
+    return {"site": site, "version": version, "holds_from": rfc3339(holds_from)}
+
+
+def _problem_json(problem: sitefile.Problem) -> Json:
+    """One thing that is wrong with a site file, in the shape of other wrong parameters."""
+    where = f"{problem.where}: " if problem.where else ""
+    return {
+        "loc": ["body", problem.path] if problem.path else ["body"],
+        "msg": f"{where}{problem.what}",
+        "type": "site_file",
+        "line": problem.line,
+        "column": problem.column,
+    }

@@ -1,0 +1,77 @@
+"""The web: the API, the live stream and the pages of one running service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from fastapi import FastAPI, Request
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket
+
+from gateway.service import Service
+from gateway.store.port import StoreError
+from gateway.web.acting import acting_routes
+from gateway.web.context import Context
+from gateway.web.guard import Guard
+from gateway.web.health import health_routes
+from gateway.web.live import Live
+from gateway.web.pages import Pages
+from gateway.web.reading import alert_routes, history_routes, site_routes
+
+_DESCRIPTION: Final = """\
+Judges patrol scans, radio checks and gate events against the duties that are owed.
+
+Times are RFC 3339 in UTC with milliseconds, durations are seconds. Answers hold codes and parameters, never sentences.
+`WS /api/live?site=…` keeps a board up to date: `hello`, `snapshot`, then `delta` and `tick` messages.
+"""
+
+
+def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None = None) -> FastAPI:
+    """The web of a service that runs. `app.state.live` must be closed when it ends.
+
+    `names`: what the gateway is called besides localhost, the machine's name and its addresses; requests to
+    any other name are refused. `pages`: other pages than those that were built.
+    """
+    pages = Pages.load() if pages is None else pages
+    live = Live(service, pages.build)
+    context = Context(service, live, pages.build)
+    app = FastAPI(
+        title="Patrol Gateway",
+        description=_DESCRIPTION,
+        version=_version(),
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(Guard, names=(service.settings.http_address[0], *names))],
+    )
+    app.state.live = live
+    for routes in (
+        site_routes(context),
+        history_routes(context),
+        alert_routes(context),
+        acting_routes(context),
+        health_routes(context),
+    ):
+        app.include_router(routes)
+
+    @app.websocket("/api/live")
+    async def listen(ws: WebSocket) -> None:
+        await live.serve(ws)
+
+    @app.exception_handler(StoreError)
+    async def store_failed(request: Request, error: StoreError) -> Response:
+        return JSONResponse({"detail": str(error)}, 503)
+
+    app.router.default = pages
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("patrol-gateway")
+    except PackageNotFoundError:
+        return "0"
