@@ -50,21 +50,23 @@ def _assess_fulfilled(track: Track, owed: Owed, done: int) -> Assessment:
             return Assessment(Verdict.LATE, Reason("abnormal", by), settled=True)
         code = "completed_late" if track.duty.kind is DutyKind.ROUND else "answered_late"
         return Assessment(Verdict.LATE, Reason(code, by), settled=True)
+    verdict, code, params = Verdict.ON_TIME, "on_time", {}
     started = started_at(track, owed)
     if isinstance(track.duty.cadence, At) and started is not None and started < owed.opens:
-        reason = Reason("completed_early", {"by_s": _seconds(owed.opens - started)})
-        return Assessment(Verdict.EARLY, reason, settled=True)
-    if track.duty.kind is DutyKind.ROUND:
-        return Assessment(Verdict.ON_TIME, Reason("on_time"), settled=True)
-    return Assessment(Verdict.ON_TIME, Reason("abnormal" if abnormal else "answered"), settled=True)
+        verdict, code = Verdict.EARLY, "completed_early"
+        params = {"by_s": _seconds(owed.opens - started)}
+    if track.duty.kind is DutyKind.RADIO_CHECK:
+        code = "abnormal" if abnormal else "answered"
+    return Assessment(verdict, Reason(code, params), settled=True)
 
 
 def _assess_open(track: Track, owed: Owed, now: int) -> Assessment:
     if owed.evidence:
         if track.rule is None:
             return Assessment(Verdict.OPEN, Reason("no_answer", {"calls": len(owed.evidence)}))
-        visited = _visited(track.rule, owed)
-        return Assessment(Verdict.OPEN, Reason("under_way", {"visited": visited, "of": track.rule.size}))
+        return Assessment(
+            Verdict.OPEN, Reason("under_way", {"visited": _visited(owed), "of": track.rule.size})
+        )
     if now < owed.opens:
         return _NOT_DUE
     return _NOT_BEGUN if track.rule is not None else _AWAITING_CALL
@@ -89,8 +91,7 @@ def _assess_overdue(track: Track, owed: Owed, now: int, hearing: Hearing) -> Ass
 
 
 def _what_is_missing(rule: RoundRule, owed: Owed) -> tuple[Verdict, str, dict[str, Any]]:
-    visited = _visited(rule, owed)
-    counts: dict[str, Any] = {"visited": visited, "of": rule.size}
+    counts: dict[str, Any] = {"visited": _visited(owed), "of": rule.size}
     if not owed.evidence:
         return Verdict.MISSED, "not_visited", counts
     seen = _seen(rule, owed)
@@ -123,18 +124,17 @@ def _seen(rule: RoundRule, owed: Owed) -> set[str]:
     return {checkpoint for checkpoint, _ in _claimed(rule, owed)}
 
 
-def _visited(rule: RoundRule, owed: Owed) -> int:
-    return owed.expected if rule.strict else owed.seen.bit_count()
+def _visited(owed: Owed) -> int:
+    """How many checkpoints have been counted."""
+    return owed.seen.bit_count()
 
 
 def started_at(track: Track, owed: Owed) -> int | None:
-    """When the first counted scan, or the first call, happened (ms)."""
-    if not owed.evidence:
-        return None
-    if track.rule is None or not track.rule.strict:
-        return owed.evidence[0].occurred_at
+    """When the first counted scan happened, or the call that was answered (ms)."""
+    if track.rule is None:
+        return owed.done
     walk = track.rule.counted(_claimed(track.rule, owed))
-    return walk[0][1].occurred_at if walk else owed.evidence[0].occurred_at
+    return walk[0][1].occurred_at if walk else None
 
 
 def describe(track: Track, owed: Owed, now: int, assessment: Assessment) -> Occurrence:

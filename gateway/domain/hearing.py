@@ -115,4 +115,4 @@ class Hearing:
 
     def silent_at(self, devices: tuple[str, ...], due: int) -> list[str]:
         """Those of the devices that have not shown that they have nothing more to say up to `due`."""
-        return [device for device in devices if self.device(device).heard_until < due]
+        return [device for device in devices if self.device(device).heard_until <= due]

@@ -11,7 +11,8 @@ checks.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 
 from gateway.domain.calendar import FOREVER
@@ -159,11 +160,15 @@ class Strand(Generic[FactT]):
 class RoundStrand(Strand[Scan]):
     """A site's scans and the rounds that claim them (docs/judging.md, part 2)."""
 
-    __slots__ = ("_by_tag", "_last_reads")
+    __slots__ = ("_by_tag", "_last_reads", "_people")
 
-    def __init__(self, make: Callable[[], list[Track]], base_at: int) -> None:
+    def __init__(
+        self, make: Callable[[], list[Track]], base_at: int, people: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`people`: the id of each person by id and by card, so that a card and an id are one carrier."""
         super().__init__(make, base_at)
-        self._last_reads: dict[tuple[str, str], int] = {}
+        self._people = people
+        self._last_reads: dict[tuple[str, str | None, str], int] = {}
         self._by_tag: dict[str, list[tuple[int, str]]] = {}
         for place, track in enumerate(self.tracks):
             assert track.rule is not None
@@ -187,7 +192,7 @@ class RoundStrand(Strand[Scan]):
         at = fact.occurred_at
         if self._is_repeat(fact, candidates[0][1], at):
             return
-        best: tuple[int, bool, int, bool, int, str] | None = None
+        best: tuple[int, bool, int, bool, int, str, int] | None = None
         choice: tuple[int, str, Owed, bool] | None = None
         for place, checkpoint in candidates:
             track = self.tracks[place]
@@ -203,11 +208,11 @@ class RoundStrand(Strand[Scan]):
                     continue
                 expected = rule.is_expected(checkpoint, owed.expected)
                 begun = 2
-                if owed.evidence and _is_carried_by(owed, fact):
+                if owed.evidence and self._is_carried_by(owed, fact):
                     begun = 0 if expected else 1
                 first = rule.strict and rule.route.checkpoints[0] == checkpoint
                 overdue = at > owed.due
-                rank = (begun, overdue, fit, not first, owed.due, track.key)
+                rank = (begun, overdue, fit, not first, abs(owed.due - at), track.key, owed.opens)
                 if best is None or rank < best:
                     best, choice = rank, (place, checkpoint, owed, expected)
         if choice is not None:
@@ -222,8 +227,9 @@ class RoundStrand(Strand[Scan]):
         else:
             owed.evidence.append(scan)
         if rule.strict:
-            owed.seen |= sum(1 << position for position in rule.positions[checkpoint])
-            owed.expected += expected
+            if expected:
+                owed.seen |= 1 << owed.expected
+                owed.expected += 1
             complete = owed.expected == rule.size
         else:
             owed.seen |= 1 << rule.positions[checkpoint][0]
@@ -234,13 +240,30 @@ class RoundStrand(Strand[Scan]):
         elif scan.occurred_at > owed.due:
             self._touch(place, owed)
 
+    def _is_carried_by(self, owed: Owed, scan: Scan) -> bool:
+        """Whether a scan that the round has claimed had the same device or the same guard."""
+        assert owed.evidence is not None
+        people = self._people
+        guard = people.get(scan.guard, scan.guard) if scan.guard else None
+        return any(
+            claimed.device == scan.device
+            or (
+                guard is not None
+                and isinstance(claimed, Scan)
+                and claimed.guard is not None
+                and people.get(claimed.guard, claimed.guard) == guard
+            )
+            for claimed in owed.evidence
+        )
+
     def _is_repeat(self, scan: Scan, checkpoint: str, at: int) -> bool:
         """Whether the same carrier read this checkpoint within `REPEAT_MS` before."""
         reads = self._last_reads
         repeat = False
-        for carrier in (scan.device, scan.guard):
-            if carrier is not None:
-                key = (carrier, checkpoint)
+        guard = self._people.get(scan.guard, scan.guard) if scan.guard else None
+        for carrier in (("device", scan.device), ("guard", guard)):
+            if carrier[1] is not None:
+                key = (*carrier, checkpoint)
                 before = reads.get(key)
                 if before is not None and at - before <= REPEAT_MS:
                     repeat = True
@@ -248,15 +271,6 @@ class RoundStrand(Strand[Scan]):
         if len(reads) > 256:
             self._last_reads = {key: read for key, read in reads.items() if at - read <= REPEAT_MS}
         return repeat
-
-
-def _is_carried_by(owed: Owed, scan: Scan) -> bool:
-    assert owed.evidence is not None
-    return any(
-        claimed.device == scan.device
-        or (scan.guard is not None and isinstance(claimed, Scan) and claimed.guard == scan.guard)
-        for claimed in owed.evidence
-    )
 
 
 class RadioStrand(Strand[RadioCall]):

@@ -36,7 +36,7 @@ class Owed:
         self.planned = planned
         self.index = index  # which of several that open at once
         self.evidence: list[Scan | RadioCall] | None = None
-        self.seen = 0  # rounds: bits of the positions counted
+        self.seen = 0  # rounds: bits of the positions counted; 0 until the round is begun
         self.expected = 0  # rounds in strict order: the next position
         self.done: int | None = None
 
@@ -242,7 +242,10 @@ class EveryTrack(Track):
         self._append(period[0], min(period[1], self.until))
 
     def _append(self, opens: int, end: int) -> None:
-        self.items.append(Owed(opens, opens + self.gap + self.grace, end, opens + self.gap))
+        # Fulfilled at the very instant of its opening, the one before has this one's opening too.
+        before = self.items[-1] if self.items else None
+        index = before.index + 1 if before is not None and before.opens == opens else 0
+        self.items.append(Owed(opens, opens + self.gap + self.grace, end, opens + self.gap, index))
 
     def _overdue(self) -> Owed | None:
         last = self.items[-1] if self.items else None
@@ -251,7 +254,7 @@ class EveryTrack(Track):
     def targets(self, at: int) -> list[Owed]:
         found: list[Owed] = []
         tail = self.tail
-        if tail is not None and tail.done is None and _is_begun_round(tail) and at <= tail.due + REACH_MS:
+        if tail is not None and tail.done is None and tail.seen and at <= tail.due + REACH_MS:
             found.append(tail)
         if self.items:
             last = self.items[-1]
@@ -304,28 +307,18 @@ class TimesTrack(Track):
             self.rolled = start
 
     def targets(self, at: int) -> list[Owed]:
-        found: list[Owed] = []
-        period = -1
+        begun: list[Owed] = []
+        running: Owed | None = None
         for owed in reversed(self.items):
             if at > owed.due + REACH_MS and at >= owed.end:
                 break
             if owed.done is not None or owed.opens > at:
                 continue
             if at < owed.end:
-                # Walking backwards, the last one seen of a period is its first unfulfilled one.
-                if found and period == owed.opens:
-                    found[-1] = owed
-                else:
-                    found.append(owed)
-                    period = owed.opens
-            elif _is_begun_round(owed):
-                found.append(owed)
-        return found
-
-
-def _is_begun_round(owed: Owed) -> bool:
-    """A round that is under way may be finished after its period; a radio call is never under way."""
-    return owed.evidence is not None and bool(owed.evidence) and isinstance(owed.evidence[0], Scan)
+                running = owed  # walking backwards, the last one seen is the first unfulfilled one
+            elif owed.seen:
+                begun.append(owed)
+        return begun if running is None else [running, *begun]
 
 
 def make_track(plan: Plan, duty: Duty, subject: str, rule: RoundRule | None, since: int, until: int) -> Track:

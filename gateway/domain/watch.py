@@ -85,7 +85,8 @@ class Watch:
         self._judged_from = judged_from if judged_from is not None else -FOREVER
         # What happened before the first plan bears on nothing, so that no fact can be too old for it.
         base_at = self._since if self._since > plans[0].holds_from else -FOREVER
-        self._rounds = RoundStrand(partial(self._make_tracks, DutyKind.ROUND, None), base_at)
+        people = {token: person.id for plan in plans for token, person in plan.person_by_token.items()}
+        self._rounds = RoundStrand(partial(self._make_tracks, DutyKind.ROUND, None), base_at, people)
         posts = {post for plan in plans for duty in plan.duties for post in duty.posts}
         self._radio: dict[str, RadioStrand] = {
             post: RadioStrand(partial(self._make_tracks, DutyKind.RADIO_CHECK, post), base_at)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
@@ -177,7 +178,7 @@ class Owed(Protocol):
 
 @dataclass
 class PlannedTimes:
-    """`at`: the occurrences of one track, of all versions of the plan, in order."""
+    """`at`: the occurrences of one track, of one version of the plan, in order."""
 
     occurrences: list[Occurrence]
 
@@ -315,7 +316,9 @@ def periods_begun(plan: Plan, per: Calendar | Span, zone: tzinfo, day: date) -> 
     next_month = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
     match per:
         case Calendar.HOUR:
-            return [(instant(zone, day, h * 60), instant(zone, day, h * 60 + 60)) for h in range(24)]
+            midnight, next_midnight = instant(zone, day, 0), instant(zone, day, MINUTES_OF_DAY)
+            starts = list(range(midnight, next_midnight - HOUR + 1, HOUR))
+            return list(pairwise([*starts, next_midnight]))
         case Calendar.SHIFT:
             return [of_span(zone, day, shift.span) for shift in plan.shifts]
         case Calendar.NIGHT:
@@ -421,19 +424,18 @@ def times_counts(
 def all_owed(versions: Sequence[Version], horizon: int, vary: Vary) -> list[Owed]:
     """All that is owed up to the horizon."""
     owed: list[Owed] = []
-    planned: dict[str, PlannedTimes] = {}
     for version in versions:
         for duty in version.plan.duties:
             for track, post in subjects(duty):
                 match duty.cadence:
                     case At() as at:
-                        of_track = planned.setdefault(track, PlannedTimes([]))
-                        of_track.occurrences += at_occurrences(version, duty, post, track, at, horizon, vary)
+                        planned = at_occurrences(version, duty, post, track, at, horizon, vary)
+                        owed.append(PlannedTimes(planned))
                     case Every() as every:
                         owed += every_chains(version, duty, post, track, every, horizon)
                     case Times() as times:
                         owed.append(times_counts(version, duty, post, track, times, horizon))
-    return owed + list(planned.values())
+    return owed
 
 
 # --- 2. and 3. what the facts go to
@@ -525,10 +527,11 @@ def verdict(occurrence: Occurrence, facts: Sequence[AnyFact], now: int) -> tuple
         )
     )
     settled = now >= occurrence.due_at + occurrence.plan.settle_after_s * SECOND
+    called = any(call.occurred_at <= occurrence.due_at for call in occurrence.calls)
     if not heard and not settled:
-        return "unverified", "no_answer" if occurrence.calls else "no_proof"
+        return "unverified", "no_answer" if called else "no_proof"
     if not is_round:
-        return "missed", "no_answer" if occurrence.calls else "not_called"
+        return "missed", "no_answer" if called else "not_called"
     if not occurrence.claimed:
         return "missed", "not_visited"
     visited = {occurrence.checkpoint(scan) for scan in occurrence.claimed}

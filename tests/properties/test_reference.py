@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from gateway.domain.facts import Scan
 
+from . import watching
 from .reference import judge
 from .strategies import Scenario, scenarios
 from .timeline import Judge, Timeline, at, console, every, radio, scanner, times, walk
 
 Site = Callable[..., Timeline]
 
-JUDGES: dict[str, Judge] = {"reference": judge}
+JUDGES: dict[str, Judge] = {"reference": judge, "watch": watching.judge}
 
 HALF_HOURLY = walk("lap", "a", every("30min"))
 CALL_HALF_HOURLY = radio("call", "gate", every("30min"))
@@ -155,11 +156,13 @@ def test_between_two_planned_rounds_the_middle_decides(site: Site) -> None:
     assert other.verdicts("23:30") == ["22:00 missed", "23:00 early"]
 
 
-def test_the_middle_decides_across_versions_of_the_plan(site: Site) -> None:
+def test_each_version_of_the_plan_takes_evidence_for_itself_and_what_is_not_overdue_comes_first(
+    site: Site,
+) -> None:
     night = site("2026-01-10 21:00", walk("lap", "a", at("22:00", duration="20min")))
     night.holds("22:30", walk("lap", "a", at("23:00", duration="20min")))
     night.scans("22:39:59.999 a")
-    assert night.verdicts("23:30") == ["22:00 late", "23:00 missed"]
+    assert night.verdicts("23:30") == ["22:00 missed", "23:00 early"]
 
 
 def test_a_planned_time_moves_by_what_is_drawn_for_its_date() -> None:
