@@ -108,7 +108,8 @@ export const useLive = defineStore('live', () => {
     client?.tick(at)
     link.value = client?.link ?? 'closed'
     silentFor.value = at - Math.max(client?.lastHeard ?? startedAt, startedAt)
-    now.value = clock.read(at)
+    // Whole seconds: what shows the time is drawn once a second, not at every tick.
+    now.value = Math.floor(clock.read(at) / 1000) * 1000
   }
 
   function start(): void {

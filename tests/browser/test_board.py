@@ -1,0 +1,245 @@
+"""The live board: what it shows, in whose time and words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Page, expect
+
+from tests.browser import scenes
+from tests.browser.fake_gateway import FakeGateway
+
+#: A wall, a desk, and one of the square screens that still stand in control rooms.
+SIZES = [(1920, 1080), (1366, 768), (1280, 1024)]
+
+
+def open_board(page: Page, gateway: FakeGateway, query: str = "") -> None:
+    page.goto(f"{gateway.url}/{query}")
+    expect(page.get_by_role("heading", level=2).first).to_be_visible()
+
+
+def test_a_quiet_night_says_so(page: Page, gateway: FakeGateway) -> None:
+    open_board(page, gateway)
+    expect(page.get_by_text("一切正常，没有告警")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("滨河花园")
+    expect(page.locator(".hero .number")).to_have_text(["0", "0", "0"])
+    expect(page).to_have_title("滨河花园 · 巡更值守")
+
+
+def test_times_are_those_of_the_site_and_its_server(page: Page, gateway: FakeGateway) -> None:
+    open_board(page, gateway)
+    expect(page.locator(".clock time")).to_have_text(re.compile(r"^02:17:4\d$"))
+    expect(page.locator("div.clock")).to_contain_text("2026-11-23 星期一")
+    expect(page.locator("div.where")).to_contain_text("夜班 19:00 – 07:00")
+    upcoming = page.locator(".row").filter(has_text="楼顶天台")
+    expect(upcoming).to_contain_text("02:44 开始")
+
+
+def test_an_accelerated_night_runs_at_its_own_speed(page: Page, gateway: FakeGateway) -> None:
+    gateway.speed = 60
+    gateway.ticking = False
+    open_board(page, gateway)
+    expect(page.get_by_text("演示 60 倍速")).to_be_visible()
+    expect(page.locator(".clock time")).to_have_text(re.compile(r"^02:19:\d\d$"))
+
+
+def test_a_round_shows_a_segment_for_each_checkpoint(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway, "?lang=en")
+    row = page.locator(".row").filter(has_text="East loop")
+    strip = row.get_by_role("img", name="East loop: Under way, 4 of 8 checkpoints visited")
+    expect(strip.locator("i")).to_have_count(8)
+    expect(strip.locator(".tone-late")).to_have_count(2)
+    expect(row).to_contain_text(re.compile(r"03:2\d left"))
+    first = page.locator(".rounds .row").first
+    expect(first).to_contain_text("Fire pumps")
+
+
+def test_a_delta_replaces_its_sections_whole(page: Page, gateway: FakeGateway) -> None:
+    open_board(page, gateway)
+    night = scenes.bad()
+    gateway.push(alerts=night["alerts"], hero=night["hero"])
+    expect(page.locator(".hero .number")).to_have_text(["2", "3", "1"])
+    expect(page.get_by_text("5 条未确认")).to_be_visible()
+    expect(page).to_have_title("(6) 滨河花园 · 巡更值守")
+    gateway.push(alerts=[], hero={"critical": 0, "major": 0, "minor": 0})
+    expect(page.get_by_text("一切正常，没有告警")).to_be_visible()
+
+
+def test_new_alerts_are_spoken(page: Page, gateway: FakeGateway) -> None:
+    open_board(page, gateway)
+    gateway.push(alerts=scenes.bad()["alerts"][:1])
+    expect(page.locator("[aria-live=assertive]")).to_have_text("紧急告警：西门岗，点名无应答")
+
+
+def test_reasons_are_words_of_the_readers_language(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    alert = page.locator("[data-alert=A-29]")
+    expect(alert).to_contain_text("没有记录；巡更棒三号 自 01:12 起失联")
+    page.keyboard.press("l")
+    expect(alert).to_contain_text("No proof; Scanner 3 silent since 01:12")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.reload()
+    expect(alert).to_contain_text("No proof; Scanner 3 silent since 01:12")
+    page.get_by_role("button", name="中文").click()
+    expect(alert).to_contain_text("没有记录")
+
+
+def test_a_code_that_the_page_does_not_know_is_shown_as_it_is(page: Page, gateway: FakeGateway) -> None:
+    board = scenes.quiet()
+    reason = {"code": "eaten_by_dog", "params": {"device": "scanner-1", "since": scenes.at(-30)}}
+    board["alerts"] = [scenes.alert("A-1", "dog_trouble", "kennel", {}, "major", reason, opened=-1)]
+    board["rounds"][0] |= {"verdict": "brand_new", "reason": reason}
+    board["radio"]["posts"][0]["cells"][3]["status"] = "constructor"
+    board["gates"][0]["position"] = "upside_down"
+    gateway.show(board)
+    open_board(page, gateway)
+    alert = page.locator("[data-alert=A-1]")
+    expect(alert).to_contain_text("dog_trouble kennel")
+    expect(alert).to_contain_text("eaten_by_dog · device: 巡更棒一号 · since: 01:47")
+    expect(page.get_by_text("brand_new")).to_be_visible()
+    expect(page.get_by_text("upside_down")).to_be_visible()
+
+
+def test_names_are_text_and_nothing_else(page: Page, gateway: FakeGateway) -> None:
+    attack = "<img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}@:app.title"
+    board = scenes.bad()
+    board["site"]["name"] = {"zh": attack}
+    for thing in [
+        *board["rounds"],
+        *board["alerts"],
+        *board["gates"],
+        *board["devices"],
+        *board["radio"]["posts"],
+    ]:
+        thing["name"] = {"zh": attack}
+    board["alerts"][4]["reason"] = {"code": "report", "params": {"text": attack}}
+    board["gate_feed"][0]["plate"] = attack
+    gateway.show(board)
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    open_board(page, gateway)
+    expect(page.get_by_role("heading", level=1)).to_have_text(attack)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text(attack)
+    assert page.locator("img, script:not([src])").count() == 0
+
+
+@pytest.mark.parametrize("query", ["", "?lang=en", "?kiosk"])
+def test_a_full_board_needs_no_scrolling(page: Page, gateway: FakeGateway, query: str) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway, query)
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        fits_the_screen(page)
+
+
+def fits_the_screen(page: Page) -> None:
+    expect(page.locator(".radio .row").first).to_be_visible()
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    overflow = page.evaluate(
+        """() => {
+          const inside = [...document.querySelectorAll('main section, main li, main .row')].filter((el) => {
+            const box = el.getBoundingClientRect()
+            return box.bottom > innerHeight + 1 || box.right > innerWidth + 1
+          })
+          const root = document.documentElement
+          return [root.scrollHeight - innerHeight, root.scrollWidth - innerWidth, inside.length]
+        }"""
+    )
+    assert overflow == [0, 0, 0]
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('main .list')]
+          .filter((list) => list.scrollHeight > list.clientHeight + 2)
+          .map((list) => `${list.parentElement.className} ${list.scrollHeight} > ${list.clientHeight}`)"""
+    )
+    assert cut == [], "no row is cut off at the bottom of its list"
+
+
+def test_a_wall_is_readable_from_three_metres(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway, "?kiosk")
+    expect(page.locator(".bar")).to_have_count(0)
+    sizes: dict[str, Any] = page.evaluate(
+        """() => {
+          const size = (el) => parseFloat(getComputedStyle(el).fontSize) / innerHeight * 100
+          const texts = [...document.querySelectorAll('body *')].filter(
+            (el) => [...el.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+          const least = (select) => Math.min(...[...document.querySelectorAll(select)].map(size))
+          return { text: Math.min(...texts.map(size)), name: least('.row .name'), hero: least('.hero .number') }
+        }"""
+    )
+    assert sizes["text"] >= 2.899
+    assert sizes["name"] >= 3.499
+    assert sizes["hero"] >= 7.999
+
+
+def test_a_site_with_nothing_to_show_has_calm_words_for_it(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.board())
+    open_board(page, gateway, "?lang=en")
+    for words in (
+        "No rounds in this shift now",
+        "No radio checks within 12 hours",
+        "all quiet",
+        "No devices",
+    ):
+        expect(page.get_by_text(words)).to_be_visible()
+
+
+def test_pages_turn_and_the_bad_ones_stay(page: Page, gateway: FakeGateway) -> None:
+    page.clock.install()
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    rows = page.locator(".radio .row .name")
+    expect(rows.first).to_have_text("西门岗")
+    seen = set(rows.all_inner_texts())
+    for _ in range(3):
+        page.clock.run_for(8_000)
+        expect(rows.first).to_have_text("西门岗")
+        seen |= set(rows.all_inner_texts())
+    assert seen == {name["zh"] for name in scenes.POSTS.values()}
+
+
+def test_a_phone_scrolls_down_and_never_sideways(page: Page, gateway: FakeGateway) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    expect(page.locator(".card")).to_have_count(7)
+    expect(page.locator(".radio .row .name")).to_have_count(12)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    small = page.evaluate(
+        "[...document.querySelectorAll('.card .act')].filter((b) => b.getBoundingClientRect().height < 44).length"
+    )
+    assert small == 0
+
+
+@pytest.mark.parametrize(("width", "query"), [(1920, ""), (390, "?lang=en")])
+def test_axe_finds_nothing_serious(page: Page, gateway: FakeGateway, width: int, query: str) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 1080})
+    gateway.show(scenes.bad())
+    gateway.occurrences = gateway.board["rounds"]
+    open_board(page, gateway, query)
+    expect(page.locator(".radio .row").first).to_be_visible()
+    axe = Axe()
+    found = axe.run(page).response["violations"]
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    found += axe.run(page).response["violations"]
+    serious = [
+        (violation["id"], [node["html"][:120] for node in violation["nodes"]][:3])
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+def test_missing_assets_are_missing_and_other_paths_are_the_page(page: Page, gateway: FakeGateway) -> None:
+    assert page.request.get(f"{gateway.url}/assets/gone.js").status == 404
+    open_board(page, gateway, "no/such/page")
+    expect(page).to_have_url(f"{gateway.url}/")

@@ -1,0 +1,200 @@
+"""What a reader does at the board: keys, acknowledging, resolving, muting."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser import scenes
+from tests.browser.fake_gateway import FakeGateway
+from tests.browser.test_board import open_board
+
+#: Settles when so many tones were played. (Playwright's own wait_for_function needs what the policy forbids.)
+HEARD = """(least) => new Promise((done) => {
+  const look = () => (window.tones.length >= least ? done() : setTimeout(look, 20))
+  look()
+})"""
+
+
+def be(page: Page, name: str) -> None:
+    dialog = page.get_by_role("dialog", name="你是谁？")
+    dialog.get_by_role("button", name=name).click()
+    expect(dialog).to_have_count(0)
+
+
+def test_the_newest_alert_is_acknowledged_by_one_key(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    page.keyboard.press("a")
+    be(page, "王建国")
+    expect(page.get_by_role("status")).to_have_text("已确认：东门道闸")
+    assert gateway.acts == [{"alert": "A-30", "action": "acknowledge", "by": "wang-jg"}]
+
+    page.keyboard.press("a")
+    expect(page.get_by_role("status")).to_have_text("已确认：地下车库")
+    assert gateway.acts[1] == {"alert": "A-29", "action": "acknowledge", "by": "wang-jg"}
+
+
+def test_who_acts_is_remembered_and_can_be_changed(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    page.get_by_role("button", name="处理人").click()
+    be(page, "陈敏")
+    page.reload()
+    expect(page.get_by_role("button", name="处理人 陈敏")).to_be_visible()
+    page.get_by_role("button", name="处理人").click()
+    page.get_by_label("其他姓名或工号").fill("赵师傅")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="处理人 赵师傅")).to_be_visible()
+
+
+def test_without_a_name_nothing_is_done(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    page.locator("[data-alert=A-31]").get_by_role("button", name="确认", exact=True).click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert gateway.acts == []
+
+
+def test_an_alert_opens_with_all_that_is_known_of_it(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    for _ in range(3):
+        page.keyboard.press("j")
+    expect(page.locator("[data-alert=A-29]")).to_have_class(re.compile("chosen"))
+    page.keyboard.press("Enter")
+    drawer = page.get_by_role("dialog")
+    for words in (
+        "漏巡 · 地下车库",
+        "没有记录；巡更棒三号 自 01:12 起失联",
+        "5.4.6.1",
+        "每 60 分钟一次",
+        "01:57:40",
+        "消防泵房",
+        "告警产生",
+        "立即 班长 → 10 分后 主管 → 30 分后 经理",
+    ):
+        expect(drawer).to_contain_text(words)
+    page.keyboard.press("k")
+    expect(drawer).to_contain_text("点名无应答 · 西门岗")
+    page.keyboard.press("Escape")
+    expect(drawer).to_have_count(0)
+
+
+def test_the_record_of_an_alert_is_asked_of_the_server_where_the_board_lacks_it(
+    page: Page, gateway: FakeGateway
+) -> None:
+    board = scenes.quiet()
+    gone = scenes.bad()["rounds"][3]
+    late = scenes.alert("A-5", "round_missed", "outer", gone["name"], "major", gone["reason"], opened=-30)
+    late["occurrences"] = [gone["id"]]
+    gateway.show(board | {"alerts": [late]})
+    gateway.occurrences = [gone]
+    open_board(page, gateway, "?lang=en")
+    page.locator("[data-alert=A-5] .body").click()
+    drawer = page.get_by_role("dialog")
+    expect(drawer).to_contain_text("Completed 6 min 20 s late")
+    expect(drawer).to_contain_text("17 min late")
+    expect(drawer).to_contain_text("Garage ramp → Fire pump room took only 12 s (at least 40 s)")
+
+
+def test_a_round_opens_too(page: Page, gateway: FakeGateway) -> None:
+    open_board(page, gateway)
+    page.locator(".rounds .row").filter(has_text="外围围墙").get_by_role("button").click()
+    drawer = page.get_by_role("dialog")
+    expect(drawer).to_contain_text("巡逻进行中，已到 2/6 个点")
+    expect(drawer.get_by_role("row")).to_have_count(7)
+    gateway.push(rounds=[])
+    expect(drawer).to_contain_text("取不到这次任务的记录")
+
+
+def test_resolving_takes_a_note(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    page.locator("[data-alert=A-31] .body").click()
+    page.get_by_role("dialog").get_by_role("button", name="处置").click()
+    asking = page.get_by_role("dialog", name="处置告警")
+    expect(asking.get_by_role("button", name="保存")).to_be_disabled()
+    asking.get_by_label("处置情况").fill("对讲机没电，已换电池 A")
+    asking.get_by_role("button", name="保存").click()
+    be(page, "王建国")
+    expect(page.get_by_role("status")).to_have_text("已处置：西门岗")
+    assert gateway.acts == [
+        {"alert": "A-31", "action": "resolve", "by": "wang-jg", "note": "对讲机没电，已换电池 A"}
+    ]
+    expect(page.get_by_role("dialog")).to_contain_text("对讲机没电，已换电池 A")
+
+
+def test_a_refusal_is_told_in_words(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    gateway.conflict = "withdrawn"
+    open_board(page, gateway)
+    page.keyboard.press("a")
+    be(page, "王建国")
+    expect(page.get_by_role("status")).to_have_text("不能这样做：告警已撤销")
+
+
+def test_keys_typed_into_a_field_are_text(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    page.get_by_role("button", name="处理人").click()
+    page.get_by_label("其他姓名或工号").press_sequentially("malj")
+    expect(page.get_by_label("其他姓名或工号")).to_have_value("malj")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    assert gateway.acts == []
+
+
+def test_the_question_mark_shows_the_keys(page: Page, gateway: FakeGateway) -> None:
+    open_board(page, gateway)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="按键")).to_contain_text("确认最新告警")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_everything_is_reached_by_the_tab_key(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    buttons = page.locator("button:visible").count()
+    reached = set()
+    for _ in range(buttons + 2):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("[...document.querySelectorAll('button')].indexOf(document.activeElement)"))
+    assert len(reached - {-1}) >= buttons - 1  # the first key armed the sound, and its button went away
+
+
+def test_sound_says_when_it_is_off_or_muted(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    expect(page.get_by_role("button", name="声音未开")).to_be_visible()
+    page.get_by_role("button", name="声音未开").click()
+    expect(page.get_by_role("button", name="声音未开")).to_have_count(0)
+    page.keyboard.press("m")
+    expect(page.get_by_role("button", name="静音剩")).to_have_text(re.compile("静音剩 04:5"))
+    page.keyboard.press("m")
+    expect(page.get_by_role("button", name="静音剩")).to_have_count(0)
+
+
+def test_an_alert_sounds_until_it_is_acknowledged(page: Page, gateway: FakeGateway) -> None:
+    page.add_init_script(
+        """window.tones = []
+        const start = OscillatorNode.prototype.start
+        OscillatorNode.prototype.start = function (at) {
+          window.tones.push(this.frequency.value)
+          start.call(this, at)
+        }"""
+    )
+    open_board(page, gateway)
+    page.get_by_role("button", name="声音未开").click()
+    assert page.evaluate("window.tones") == []
+    gateway.push(alerts=scenes.bad()["alerts"][:1])
+    page.evaluate(HEARD, 8)  # said, and said again
+    page.keyboard.press("a")
+    be(page, "王建国")
+    expect(page.locator(".card.acknowledged")).to_have_count(1)
+    page.evaluate("window.tones = []")
+    gateway.push(alerts=[scenes.bad()["alerts"][3]])
+    page.evaluate(HEARD, 1)
+    assert set(page.evaluate("window.tones")) == {660}, "a major alert sounds otherwise than a critical one"
