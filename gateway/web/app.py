@@ -15,6 +15,7 @@ from gateway.service import Service
 from gateway.store.port import StoreError
 from gateway.web.acting import acting_routes
 from gateway.web.context import Context
+from gateway.web.docs_page import add_docs_page
 from gateway.web.guard import Guard
 from gateway.web.health import health_routes
 from gateway.web.live import Live
@@ -57,6 +58,8 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         health_routes(context),
     ):
         app.include_router(routes)
+
+    add_docs_page(app)
 
     @app.websocket("/api/live")
     async def listen(ws: WebSocket) -> None:
