@@ -152,13 +152,13 @@ class BrokerConnection(Connection):
             self._session.outbox.restart()
 
     def _suback(self, packet: Suback) -> None:
-        for filter_, reason in zip(self._session.filters, packet.reasons, strict=False):
+        if self.ready or len(packet.reasons) != len(self._session.filters):
+            self.fail(violation("SUBACK does not belong to the SUBSCRIBE that was sent"))
+            return
+        for filter_, reason in zip(self._session.filters, packet.reasons, strict=True):
             if reason is not Reason.GRANTED_QOS_1:
                 self._give_up(f"the broker does not grant QoS 1 on {filter_}: {reason.words}")
                 return
-        if self.ready:
-            self.fail(violation("SUBACK is sent a second time"))
-            return
         self.ready = True
         told, settings = self._told, self._session.settings
         window = told.receive_maximum or (65_535 if self.parser.version == V5 else DEFAULT_WINDOW)

@@ -58,7 +58,6 @@ class Connection(asyncio.Protocol):
         self.heard = self.loop.time()  # s, when the last bytes came
         self.closed: asyncio.Future[None] = self.loop.create_future()
         self.ending = False  # nothing is read or acknowledged any more
-        self.write_blocked = False
         # QoS 2: what was stored and not released yet. It belongs to the session; a subclass shares it.
         self.stored: set[int] = set()
         self._exactly: set[int] = set()  # QoS 2: handed on over this connection and not stored yet
@@ -66,7 +65,7 @@ class Connection(asyncio.Protocol):
         self._clock = clock
         self._receive_maximum = receive_maximum
         self._owed = 0  # acknowledgements
-        self._holds = 0
+        self._holds = 0  # who wants us not to read
         self._outbox: Outbox | None = None
         self._window = 0
         self._peer_max_packet: int | None = None  # bytes
@@ -111,15 +110,13 @@ class Connection(asyncio.Protocol):
         self._stop_reading(_BY_RECEIVER)
 
     def resume(self) -> None:
-        """Read again. The silence until now was ours, so it does not count against the peer."""
-        if self._holds & _BY_RECEIVER:
-            self.heard = self.loop.time()
-            self._read_again(_BY_RECEIVER)
+        """Read again."""
+        self._read_again(_BY_RECEIVER)
 
     @property
-    def paused(self) -> bool:
-        """Whether the receiver has asked for a pause."""
-        return bool(self._holds & _BY_RECEIVER)
+    def write_blocked(self) -> bool:
+        """Whether the peer leaves our bytes unread."""
+        return bool(self._holds & _BY_WRITER)
 
     def _stop_reading(self, by: int) -> None:
         if not self._holds and self._transport and not self._transport.is_closing():
@@ -128,6 +125,7 @@ class Connection(asyncio.Protocol):
 
     def _read_again(self, by: int) -> None:
         if self._holds == by and self._transport and not self._transport.is_closing():
+            self.heard = self.loop.time()  # the silence until now was ours, and does not count
             self._transport.resume_reading()
         self._holds &= ~by
 
@@ -190,13 +188,11 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """asyncio: the peer does not read. It is not read either, until it does."""
-        self.write_blocked = True
         self._stop_reading(_BY_WRITER)
         self._abort_later(WRITE_TIMEOUT_S)
 
     def resume_writing(self) -> None:
         """asyncio: the peer reads again."""
-        self.write_blocked = False
         self._read_again(_BY_WRITER)
         if not self.ending:
             if self._abort_timer:
@@ -211,7 +207,7 @@ class Connection(asyncio.Protocol):
             return
         silent = self.loop.time() - self.heard
         # While we do not read, nothing can be heard.
-        overdue = silent >= seconds and not self.paused and not self.write_blocked
+        overdue = silent >= seconds and not self._holds
         if overdue and suspect:
             self.fail(ProtocolError(Reason.KEEP_ALIVE_TIMEOUT, f"nothing was heard for {silent:.1f} s"))
             return

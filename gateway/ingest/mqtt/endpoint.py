@@ -102,8 +102,11 @@ class Endpoint:
             connection.shut_down()
         if connections:
             await asyncio.wait([each.closed for each in connections], timeout=_CLOSE_S)
-        for connection in list(self._shared.connections):
+        slow = [each for each in connections if not each.closed.done()]
+        for connection in slow:
             connection.abort()
+        if slow:
+            await asyncio.wait([each.closed for each in slow], timeout=_CLOSE_S)
         self._shared.sessions.close()
 
     def publish(

@@ -91,29 +91,27 @@ class Sessions:
     def release(self, session: Session, *, will: Callable[[], None] | None, will_delay_s: float) -> None:
         """The connection of a session is gone. `will` is called after its delay, or when the session ends."""
         session.holder = None
-        if session.expiry_s <= 0 or will_delay_s <= 0:
-            if will is not None:
-                will()
-        else:
-            session.late_will = will
+        session.late_will = will
         if session.expiry_s <= 0:
             self.drop(session)
             return
         loop = asyncio.get_running_loop()
         session.timers.append(loop.call_later(session.expiry_s, self.drop, session))
-        if session.late_will is not None:
+        if will is not None and will_delay_s > 0:
             session.timers.append(loop.call_later(will_delay_s, self._fire_will, session))
         self._idle[session] = None
         if len(self._idle) > self._limit:
             self.drop(next(iter(self._idle)))
+        if will_delay_s <= 0:
+            self._fire_will(session)
 
     def drop(self, session: Session) -> None:
         """End a session that has no connection."""
-        self._fire_will(session)
         self._cancel_timers(session)
         self._idle.pop(session, None)
         self._all.pop(session.key, None)
         self._forget_identity(session)
+        self._fire_will(session)
 
     def identify(self, session: Session, identity: str) -> None:
         """It has become known which device a session belongs to."""
