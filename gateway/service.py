@@ -102,6 +102,12 @@ class Service:
             log.info("site %s was set up from %s", plan.site, path)
         return plans
 
+    @property
+    def running(self) -> asyncio.Task[None]:
+        """The engine's task: it ends when the service is stopped, or with the error that ended it."""
+        assert self._running is not None
+        return self._running
+
     def broker_problem(self) -> str | None:
         """Why devices cannot be heard now; None when they can."""
         if self.client is not None and not self.client.connected:

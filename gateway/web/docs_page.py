@@ -1,4 +1,4 @@
-"""`/api/docs`: the OpenAPI document as a plain page. Swagger UI would be loaded from elsewhere, which the policy forbids."""
+"""`/api/docs`: the OpenAPI document as a plain page. Swagger UI is loaded from elsewhere, which the policy forbids."""
 
 from __future__ import annotations
 

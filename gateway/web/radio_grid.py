@@ -118,12 +118,15 @@ def _row(desk: Desk, grid: _Grid, tracks: list[Track], now: int) -> tuple[list[J
         for each in desk.watch.occurrences(now, *grid.period, track):
             if each.verdict in (Verdict.OPEN, Verdict.UPCOMING):
                 pending = each
+            own: dict[
+                int, tuple[int, int, Json]
+            ] = {}  # of what one occurrence leaves in a slot, the last counts
             for at, status in _marks(each):
-                slot = grid.place(at)
-                if slot is not None:
+                if (slot := grid.place(at)) is not None:
                     cell = {"status": status, "at": rfc3339(at), "occurrence": each.id}
-                    mark = (_WORST_FIRST.index(status), -at, cell)
-                    marks[slot] = min(marks.get(slot, mark), mark, key=lambda known: known[:2])
+                    own[slot] = (_WORST_FIRST.index(status), -at, cell)
+            for slot, mark in own.items():
+                marks[slot] = min(marks.get(slot, mark), mark, key=lambda known: known[:2])
     cells = [
         marks[place][2] if place in marks else _empty(slot, pending, now)
         for place, slot in enumerate(grid.slots)
@@ -132,20 +135,20 @@ def _row(desk: Desk, grid: _Grid, tracks: list[Track], now: int) -> tuple[list[J
 
 
 def _marks(occurrence: Occurrence) -> Iterator[tuple[int, str]]:
-    """What an occurrence leaves in the grid: when (ms) and what."""
-    code = occurrence.reason.code
-    if occurrence.done_at is not None:
-        if code == "abnormal":
-            yield occurrence.done_at, code
-        elif occurrence.verdict in (Verdict.LATE, Verdict.UNVERIFIED):
-            yield occurrence.done_at, occurrence.verdict.value
-        else:
-            yield occurrence.done_at, "on_time"
-        return
+    """What an occurrence leaves in the grid, in order of time: when (ms) and what."""
+    code, done = occurrence.reason.code, occurrence.done_at
     for call in occurrence.calls:
-        yield call.at, "no_answer"
-    if occurrence.verdict in UNPROVED and occurrence.planned_at is not None:
-        yield occurrence.planned_at, code if code == "no_answer" else occurrence.verdict.value
+        if call.at != done:
+            yield call.at, "no_answer"
+    if done is None:
+        if occurrence.verdict in UNPROVED and occurrence.planned_at is not None:
+            yield occurrence.planned_at, code if code == "no_answer" else occurrence.verdict.value
+    elif code == "abnormal":
+        yield done, code
+    elif occurrence.verdict in (Verdict.LATE, Verdict.UNVERIFIED):
+        yield done, occurrence.verdict.value
+    else:
+        yield done, "on_time"
 
 
 def _empty(slot: Period, pending: Occurrence | None, now: int) -> Json:

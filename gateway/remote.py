@@ -1,0 +1,70 @@
+"""What the command line asks of a running service, over its API."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode
+from urllib.request import Request, urlopen
+
+_TIMEOUT_S = 60
+
+
+class RemoteError(Exception):
+    """The service could not be reached, or refused; the message says which and why."""
+
+
+def _call(api: str, method: str, path: str, body: bytes | None = None, kind: str | None = None) -> bytes:
+    headers = {"Content-Type": kind} if kind else {}
+    request = Request(f"{api.rstrip('/')}{path}", data=body, method=method, headers=headers)
+    try:
+        with urlopen(request, timeout=_TIMEOUT_S) as answer:
+            found: bytes = answer.read()
+            return found
+    except HTTPError as error:
+        raise RemoteError(f"{api} refused: {_detail(error)}") from None
+    except (URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise RemoteError(
+            f"no answer from {api} ({reason}): is `patrol-gateway run` running there?"
+        ) from None
+
+
+def _detail(error: HTTPError) -> str:
+    text = error.read().decode(errors="replace")
+    try:
+        detail = json.loads(text)["detail"]
+    except (ValueError, KeyError, TypeError):
+        return f"{error.code} {text[:200]}"
+    if isinstance(detail, list):
+        return "\n".join(
+            str(each.get("message") or each.get("msg") or each) if isinstance(each, dict) else str(each)
+            for each in detail
+        )
+    return str(detail)
+
+
+def put_plan(api: str, site: str, body: bytes, holds_from: str | None) -> Any:
+    """Store a site file as a new version; answers its `plan_version` and `holds_from`."""
+    query = "?" + urlencode({"from": holds_from}) if holds_from else ""
+    return json.loads(_call(api, "PUT", f"/api/sites/{quote(site)}/plan{query}", body, "application/yaml"))
+
+
+def get_plan(api: str, site: str) -> str:
+    """The plan in force, as a site file."""
+    return _call(api, "GET", f"/api/sites/{quote(site)}/plan?format=yaml").decode()
+
+
+def quarantine(api: str, reason: str | None, limit: int) -> list[Any]:
+    """Entries of the quarantine, newest first."""
+    query = urlencode({"limit": limit} | ({"reason": reason} if reason else {}))
+    answer = json.loads(_call(api, "GET", f"/api/quarantine?{query}"))
+    entries: list[Any] = answer["entries"] if isinstance(answer, dict) else answer
+    return entries
+
+
+def replay_quarantine(api: str, reason: str | None) -> Any:
+    """Take refused records in again; answers `mended` and `left`."""
+    query = "?" + urlencode({"reason": reason}) if reason else ""
+    return json.loads(_call(api, "POST", f"/api/quarantine/replay{query}", b"{}", "application/json"))
