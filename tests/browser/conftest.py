@@ -66,7 +66,10 @@ def gateway(running_gateway: FakeGateway) -> FakeGateway:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A reader far from the site: whatever their browser's zone, the board shows the site's time."""
     made = browser.new_context(
-        viewport={"width": 1920, "height": 1080}, timezone_id="America/New_York", locale="en-US"
+        viewport={"width": 1280, "height": 720},
+        timezone_id="America/New_York",
+        locale="en-US",
+        reduced_motion="reduce",
     )
     made.set_default_timeout(5_000)
     yield made

@@ -219,7 +219,6 @@ def test_a_phone_scrolls_down_and_never_sideways(page: Page, gateway: FakeGatewa
 
 @pytest.mark.parametrize(("width", "query"), [(1920, ""), (390, "?lang=en")])
 def test_axe_finds_nothing_serious(page: Page, gateway: FakeGateway, width: int, query: str) -> None:
-    page.emulate_media(reduced_motion="reduce")
     page.set_viewport_size({"width": width, "height": 1080})
     gateway.show(scenes.bad())
     gateway.occurrences = gateway.board["rounds"]
@@ -237,6 +236,16 @@ def test_axe_finds_nothing_serious(page: Page, gateway: FakeGateway, width: int,
         if violation["impact"] in ("serious", "critical")
     ]
     assert serious == []
+
+
+def test_motion_is_slow_and_stops_for_who_asks(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.bad())
+    open_board(page, gateway)
+    moving = "document.getAnimations().map((one) => one.effect.getComputedTiming().duration)"
+    assert page.evaluate(moving) == []
+    page.emulate_media(reduced_motion="no-preference")
+    durations = page.evaluate(moving)
+    assert durations and min(durations) >= 1000, "far under three flashes a second"
 
 
 def test_missing_assets_are_missing_and_other_paths_are_the_page(page: Page, gateway: FakeGateway) -> None:
