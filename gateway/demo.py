@@ -26,6 +26,8 @@ from gateway import sitefile
 from gateway.clock import Clock
 from gateway.service import Service, stop_on_signals
 from gateway.settings import Settings
+from gateway.store.port import Commit, PlanRow
+from gateway.store.sqlite import SqliteStore
 from gateway.web.server import WebServer
 
 _HEAD_START_S = 4.0
@@ -75,10 +77,10 @@ class Demo:
             database=f"sqlite:///{(data / 'night.sqlite').absolute()}",
             http="{}:{}".format(*http),
             broker="embedded://{}:{}".format(*mqtt),
-            sites=(site,),
             data=data,
             clock=clock,
         )
+        await _set_up(site, settings, begin)
         truth = data / "truth.jsonl"
         async with Service(settings) as service:
             web = WebServer(service, *http)
@@ -131,6 +133,20 @@ class Demo:
         click.echo(f"The dashboard stays at {url}/ until Ctrl-C.")
         await stopping
         return 0
+
+
+async def _set_up(site: Path, settings: Settings, begin: int) -> None:
+    """Store the site's plan with the night's beginning as the moment from which it holds.
+
+    `run` would let it hold from its own start, which is some simulated minutes earlier.
+    """
+    plan = sitefile.load(site, version=1, holds_from=begin)
+    store = await SqliteStore.open(settings.database_path)
+    try:
+        row = PlanRow(plan.site, plan.version, begin, settings.clock.now(), sitefile.dump(plan))
+        await store.commit(Commit(settings.clock.now(), plans=[row]))
+    finally:
+        await store.close()
 
 
 async def _start_simulator(*arguments: str, quiet: bool) -> asyncio.subprocess.Process:

@@ -169,7 +169,8 @@ class Live:
 
     def close(self) -> None:
         """Stop working out boards; the server closes the connections."""
-        self._service.engine.listeners.remove(self._sites_changed)
+        if self._sites_changed in self._service.engine.listeners:
+            self._service.engine.listeners.remove(self._sites_changed)
         for stream in self._streams.values():
             stream.stop()
 

@@ -13,6 +13,7 @@ import uvicorn
 
 from gateway.service import Service, ServiceError
 from gateway.web.app import create_app
+from gateway.web.live import Live
 
 _CLOSE_S: Final = 1.0
 """How long requests and pages have to end when the server closes (s)."""
@@ -29,6 +30,7 @@ class WebServer:
         self.host = host
         self.port = port
         self._app = create_app(service, (host, *names))
+        self.live: Live = self._app.state.live
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -65,7 +67,7 @@ class WebServer:
 
     async def close(self) -> None:
         """Stop listening, end what is under way and close the live streams, within 2 s."""
-        self._app.state.live.close()
+        self.live.close()
         if self._server is None or self._task is None:
             return
         self._server.should_exit = True
