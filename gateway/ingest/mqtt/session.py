@@ -83,8 +83,7 @@ class Sessions:
         else:
             present = True
             self._idle.pop(session, None)
-            session.late_will = None  # the device is back in time
-            self._cancel_timers(session)
+            self._cancel_timers(session)  # of its expiry, and of a will: the device is back in time
         session.holder = holder
         return session, present
 

@@ -15,12 +15,16 @@ from mqtt_peer import STATE, UP, Recorder, acknowledge, until
 
 from gateway.clock import Clock
 from gateway.ingest.mqtt import BrokerClient, ClientSettings, Endpoint, Refusal, Will
+from gateway.ingest.mqtt.codec import Parser
 from gateway.ingest.mqtt.connection import Connection
 from gateway.ingest.mqtt.encode import encode
-from gateway.ingest.mqtt.packets import Connack
+from gateway.ingest.mqtt.packets import DUP, QOS_1, Connack, Connect
 from gateway.ingest.mqtt.reasons import Reason
 
 FILTERS = ("patrol/v1/+/+/up", "patrol/v1/+/+/state")
+# What the scripted brokers answer to the SUBSCRIBE: QoS 1 on both filters.
+GRANTED_311 = b"\x90\x04\0\x01\x01\x01"
+GRANTED_5 = b"\x90\x05\0\x01\0\x01\x01"
 QUICK = ClientSettings(first_delay_s=0.01, longest_delay_s=0.05)
 OpenClient = Callable[..., Awaitable[BrokerClient]]
 
@@ -304,7 +308,7 @@ class OldBroker:
             await reader.read(1 << 16)
             writer.write(encode(Connack(), 4))
             await reader.read(1 << 16)
-            writer.write(b"\x90\x04\0\x01\x01\x01")
+            writer.write(GRANTED_311)
             await reader.read()
         writer.close()
 
@@ -324,10 +328,43 @@ async def test_it_falls_back_to_3_1_1(open_client: OpenClient, answer: bytes) ->
     await broker.stop()
 
 
+@pytest.mark.parametrize("present", [True, False])
+async def test_what_a_broker_has_not_acknowledged_is_sent_again(
+    open_client: OpenClient, present: bool
+) -> None:
+    """With DUP when the broker still has the session, as a new message when it has lost it."""
+    flags: list[int] = []
+    again = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1 << 16)
+        writer.write(encode(Connack(present and bool(flags)), 5))
+        await reader.read(1 << 16)
+        writer.write(GRANTED_5)
+        parser = Parser(from_client=True)
+        parser.feed(encode(Connect("gateway"), 5))
+        published = None
+        while published is None:  # pings come before and between
+            packets = parser.feed(await reader.read(1 << 16))
+            published = next((each for each in packets if isinstance(each, tuple)), None)
+        flags.append(published[3])
+        if len(flags) == 2:
+            again.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    client = await open_client(f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert client.publish("riverside", "scanner-1", "down/cmd", b"go")
+    await asyncio.wait_for(again.wait(), 10)
+    assert flags == [QOS_1, QOS_1 | DUP if present else QOS_1]
+    await client.close()
+    server.close()
+
+
 async def test_a_silent_broker_is_dead_after_a_keep_alive(open_client: OpenClient) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1 << 16)
-        writer.write(encode(Connack(), 5) + b"\x90\x05\0\x01\0\x01\x01")
+        writer.write(encode(Connack(), 5) + GRANTED_5)
         while await reader.read(1 << 16):
             pass  # pings are heard and not answered
         writer.close()

@@ -374,6 +374,18 @@ async def test_a_second_connection_takes_the_session_over(
     assert endpoint.counters.connected == 1
 
 
+@both
+async def test_a_session_that_lives_no_longer_than_its_connection_cannot_be_taken_over(
+    endpoint: Endpoint, version: int
+) -> None:
+    first = await Peer.connect(endpoint.port, version=version)
+    await subscribe(first, DOWN)
+    second = await Peer.connect(endpoint.port, version=version, clean=False)
+    assert not second.connack.session_present
+    assert not endpoint.publish(*DEVICE, "down/cmd", b"go")
+    assert endpoint.sessions == 1
+
+
 async def test_a_qos_2_message_whose_release_was_lost_is_not_handed_on_again(
     endpoint: Endpoint, recorder: Recorder
 ) -> None:

@@ -169,6 +169,12 @@ def test_a_will_topic_must_be_a_topic_name(version: int) -> None:
         assert refusal(Parser(from_client=True), data) is Reason.TOPIC_NAME_INVALID
 
 
+def test_the_response_topic_of_a_will_must_be_a_topic_name() -> None:
+    rest = b"\0\1c" + b"\4\x08\0\1#" + b"\0\1t\0\0"
+    data = packet(0x10, connect_body(V5, 0x06, rest))
+    assert refusal(Parser(from_client=True), data) is Reason.TOPIC_NAME_INVALID
+
+
 # strings
 
 
