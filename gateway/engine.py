@@ -121,8 +121,10 @@ class Engine:
             self.desks[site] = await Desk.rebuild(versions, self.store, now)
         had_records = await self._recall_seqs()
         self.intake.plans_changed()
-        for desk in self.desks.values():
-            self._refile(desk)
+        for site in self.desks:
+            # What fell due while nobody looked is judged first of all, and each deadline after it.
+            self._wakes[site] = now
+            heapq.heappush(self._timers, (now, site))
         if had_records:
             # Law 7: what was sent while this service was down comes first.
             self._held = {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -33,7 +34,7 @@ class Site:
 
 
 @pytest.fixture
-async def site() -> Iterator[Site]:
+async def site() -> AsyncIterator[Site]:
     site = Site()
     yield site
     site.stream.stop()
@@ -121,16 +122,10 @@ async def test_a_board_that_cannot_be_made_is_not_ticked(
     site.stream.changed.set()
     while "cannot be worked out" not in caplog.text:
         told(page)
-        await _a_turn()
+        await asyncio.sleep(0.005)
     told(page)
     for _ in range(5):
-        await _a_turn()
+        await asyncio.sleep(0.005)
     assert told(page) == []
     site.board = whole
     assert json.loads(await page.queue.get())["type"] == "tick"
-
-
-async def _a_turn() -> None:
-    import asyncio
-
-    await asyncio.sleep(0.005)
