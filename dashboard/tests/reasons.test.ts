@@ -5,7 +5,7 @@ import { nameIn } from '@/words/names'
 import { pickVariant, sayParam, sayParams, sayUnknown, type Speaker } from '@/words/reasons'
 
 const speaker: Speaker = {
-  name: (id) => ({ 'scanner-3': 'Scanner 3' })[id] ?? id,
+  word: (_, text) => ({ 'scanner-3': 'Scanner 3' })[text] ?? text,
   time: (at) => `<${at}>`,
   span: (s) => `${s} seconds`,
   list: (items) => items.join(', '),

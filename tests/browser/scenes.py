@@ -373,7 +373,7 @@ def bad() -> Json:
             "outer",
             named("外围围墙", "Perimeter"),
             "late",
-            {"code": "completed_late", "params": {"late_s": 380}},
+            {"code": "completed_late", "params": {"by_s": 380.0}},
             strip("++++~~", -60, 6),
             opens=-65,
             due=-35,

@@ -1,5 +1,7 @@
 // What a code looks like. Each status is told by its tone (colour and pattern), its mark (shape) and its word together.
 
+import type { Occurrence } from '@/api/types'
+
 export type Tone = 'ok' | 'late' | 'missed' | 'due' | 'off'
 
 export type Mark =
@@ -35,6 +37,7 @@ const LOOKS: Record<string, Look> = {
   missed: look('missed', 'cross', true),
   unverified: look('late', 'question', true),
   open: look('due', 'ring'),
+  not_begun: look('due', 'dot'),
   upcoming: look('off', 'dot'),
   excused: look('off', 'dash'),
   // cells of the radio grid and outcomes of calls
@@ -55,11 +58,16 @@ const POSITIONS: Record<string, Look> = {
   forced: look('missed', 'alarm', true),
   stuck: look('missed', 'half', true),
   fault: look('missed', 'cross', true),
-  unknown: look('late', 'question', true),
+  // quiet: after a start nothing has been heard of a barrier that nobody used
+  unknown: look('late', 'question'),
 }
 
 export const positionLook = (code: string): Look =>
   Object.hasOwn(POSITIONS, code) ? POSITIONS[code]! : UNKNOWN
+
+/** A round that may begin but has not is told apart from one that somebody walks. */
+export const statusOf = (round: Pick<Occurrence, 'kind' | 'verdict' | 'started_at'>): string =>
+  round.kind === 'round' && round.verdict === 'open' && !round.started_at ? 'not_begun' : round.verdict
 
 export const KNOWN_STATUSES = Object.keys(LOOKS)
 export const KNOWN_POSITIONS = Object.keys(POSITIONS)

@@ -25,7 +25,8 @@ export function pickVariant(wordings: Wordings, code: string, params: Params): s
 
 /** What a parameter becomes in a sentence: names for ids, the site's time for instants, a span for `…_s`. */
 export interface Speaker {
-  name(id: string): string
+  /** The word or the name that a parameter's text stands for, else the text. */
+  word(key: string, text: string): string
   time(at: string): string
   span(seconds: number): string
   list(items: string[]): string
@@ -36,7 +37,7 @@ const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d/
 export function sayParam(speaker: Speaker, key: string, value: unknown): string {
   if (Array.isArray(value)) return speaker.list(value.map((item) => sayParam(speaker, key, item)))
   if (typeof value === 'number') return key.endsWith('_s') ? speaker.span(value) : String(value)
-  if (typeof value === 'string') return INSTANT.test(value) ? speaker.time(value) : speaker.name(value)
+  if (typeof value === 'string') return INSTANT.test(value) ? speaker.time(value) : speaker.word(key, value)
   if (typeof value === 'boolean') return String(value)
   return value === null || value === undefined ? '–' : JSON.stringify(value)
 }

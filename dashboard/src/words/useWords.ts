@@ -15,6 +15,14 @@ const FIGURES: [RegExp, string][] = [
   [/^at (\d\d:\d\d(?:, ?\d\d:\d\d)*)$/, 'at'],
 ]
 
+/** The groups of words that parameters of these names take theirs from. */
+const PARAM_WORDS: Record<string, string> = {
+  category: 'category',
+  cause: 'cause',
+  event: 'gate_event',
+  by: 'role',
+}
+
 /** Everything that turns codes, ids and instants into words of the reader's language and times of the site's zone. */
 export function useWords() {
   const { t, te, locale: current } = useI18n()
@@ -32,7 +40,11 @@ export function useWords() {
       .join(' ')
 
   const speaker: Speaker = {
-    name: (id) => name(id),
+    word: (key, text) => {
+      const group = PARAM_WORDS[key]
+      const said = group ? word(group, text) : text
+      return said === text ? name(text) : said
+    },
     time,
     span: (s) => span(s * 1000),
     list: (items) => items.join(t('list.separator')),
