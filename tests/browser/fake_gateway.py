@@ -226,7 +226,7 @@ class FakeGateway:
             listening.bind(("127.0.0.1", port))
             self.port = listening.getsockname()[1]
             self.server = uvicorn.Server(
-                uvicorn.Config(self.app(), log_level="warning", ws="websockets-sansio")
+                uvicorn.Config(self.app(), log_level="critical", ws="websockets-sansio")
             )
             self.thread = threading.Thread(
                 target=self.server.run, kwargs={"sockets": [listening]}, daemon=True
