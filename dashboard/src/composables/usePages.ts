@@ -50,16 +50,31 @@ export function useRoom(element: Ref<HTMLElement | null>): Ref<number> {
 export const usePlaces = (room: Ref<number>, rowUnits: number) =>
   computed(() => Math.max(1, Math.floor(room.value / rowUnits)))
 
-/** Turns the pages of a list, and stays for a while on the page of the item that the reader has chosen. */
+/** Whether a reader is at an element, with the pointer or the focus: what they are about to press must not move. */
+function useAttention(element: Ref<HTMLElement | null>): Ref<boolean> {
+  const attended = ref(false)
+  const look = () => {
+    const at = element.value
+    attended.value = at !== null && (at.matches(':hover') || at.contains(document.activeElement))
+  }
+  watch(machine, look)
+  return attended
+}
+
+/** Turns the pages of a list; stays while a reader is at it, and for a while on the page of the item that was chosen. */
 export function usePages<T>(
   items: () => T[],
   bad: (item: T) => boolean,
   places: Ref<number>,
+  list: Ref<HTMLElement | null>,
   isChosen: (item: T) => boolean = () => false,
 ) {
+  const attended = useAttention(list)
+  const shown = ref(0)
   const held = ref<{ turn: number; until: number } | null>(null)
   const turn = computed(() => {
     if (held.value && machine.value < held.value.until) return held.value.turn
+    if (attended.value) return shown.value
     return Math.floor(machine.value / TURN_EVERY_MS)
   })
 
@@ -76,6 +91,8 @@ export function usePages<T>(
       }
     },
   )
+
+  watch(turn, (now) => (shown.value = now), { immediate: true, flush: 'sync' })
 
   return computed(() => pageOf(items(), bad, places.value, turn.value))
 }
