@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH: Final = _EPOCH.replace(tzinfo=None)
 _MS: Final = timedelta(milliseconds=1)
 
 
 def rfc3339(at: int) -> str:
     """An instant (ms since the epoch) as `2026-11-23T14:00:00.000Z`."""
-    return (_EPOCH + at * _MS).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1000:03d}Z"
+    return f"{(_NAIVE_EPOCH + at * _MS).isoformat(timespec='milliseconds')}Z"
 
 
 def maybe_rfc3339(at: int | None) -> str | None:

@@ -28,7 +28,7 @@ _SITE_FILE: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "description": "A site file in YAML (docs/site-file.md).",
-        "content": {YAML: {"schema": {"type": "string"}}},
+        "content": {YAML: {"schema": {"type": "object"}}},
     }
 }
 

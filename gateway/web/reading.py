@@ -19,18 +19,10 @@ from gateway.instants import rfc3339
 from gateway.shapes import Json, occurrence_json
 from gateway.store.port import FactRow, Refused
 from gateway.web.board import gate_event_json, make_board, named, plan_at
+from gateway.web.board_models import Board, SiteSummary
+from gateway.web.board_models import GateEvent as GateEventShape
 from gateway.web.context import NOT_FOUND, Context, From, Id, Site, To, answer, time_range
-from gateway.web.models import (
-    Alert,
-    AlertStateCode,
-    Board,
-    Fact,
-    Point,
-    Quarantined,
-    RadioCheck,
-    Round,
-    SiteSummary,
-)
+from gateway.web.models import Alert, AlertStateCode, Fact, Point, Quarantined, RadioCheck, Round
 from gateway.web.models import (
     GateEvent as GateEventShape,
 )
@@ -79,7 +71,7 @@ def site_routes(context: Context) -> APIRouter:
     @routes.get(
         "/{site}/plan",
         response_model=dict[str, Any],
-        responses=NOT_FOUND | {200: {"content": {YAML: {"schema": {"type": "string"}}}}},
+        responses=NOT_FOUND | {200: {"content": {YAML: {"schema": {"type": "object"}}}}},
         summary="The plan in force",
     )
     async def plan(

@@ -9,7 +9,7 @@ import pytest
 import websockets
 
 from gateway.instants import rfc3339
-from gateway.web import models
+from gateway.web import board_models
 from tests.integration.web.gateway_kit import WAIT_S, Gateway
 from tests.unit.web.harbour import QUAY
 
@@ -34,7 +34,7 @@ async def test_hello_snapshot_delta_tick(gateway: Gateway) -> None:
         }
         snapshot = await page.next()
         assert snapshot["type"] == "snapshot"
-        models.Board.model_validate(snapshot["board"])
+        board_models.Board.model_validate(snapshot["board"])
         assert snapshot["board"] == await gateway.get("/sites/harbour/board")
 
         gateway.clock.at += 60_000

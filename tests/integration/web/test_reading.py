@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gateway.instants import rfc3339
-from gateway.web import models
+from gateway.web import board_models, models
 from tests.integration.web.gateway_kit import Gateway
 from tests.unit.web.harbour import CRANE, MINUTE, QUAY, local
 
@@ -27,7 +27,7 @@ async def walk(gateway: Gateway) -> None:
 
 
 async def test_sites_and_the_plan(gateway: Gateway) -> None:
-    assert fits(list[models.SiteSummary], await gateway.get("/sites")) == [
+    assert fits(list[board_models.SiteSummary], await gateway.get("/sites")) == [
         {
             "id": "harbour",
             "name": {"zh": "港湾", "en": "The Harbour"},
@@ -47,7 +47,7 @@ async def test_sites_and_the_plan(gateway: Gateway) -> None:
 
 async def test_the_board(gateway: Gateway) -> None:
     await walk(gateway)
-    board = fits(models.Board, await gateway.get("/sites/harbour/board"))
+    board = fits(board_models.Board, await gateway.get("/sites/harbour/board"))
     assert board["now"] == rfc3339(local("23 18:12"))
     assert [(each["duty"], each["verdict"]) for each in board["rounds"]] == [
         ("hourly", "open"),
@@ -124,7 +124,7 @@ async def test_passages(gateway: Gateway) -> None:
     ):
         gateway.clock.at += MINUTE
         await gateway.record("gate-east", "gate", event=event, **({"plate": plate} if plate else {}))
-    passages = fits(list[models.GateEvent], await gateway.get("/passages", site="harbour"))
+    passages = fits(list[board_models.GateEvent], await gateway.get("/passages", site="harbour"))
     assert [(each["event"], each["plate"]) for each in passages] == [
         ("vehicle_in", "粤B12345"),
         ("vehicle_out", "沪A77120"),

@@ -13,7 +13,7 @@ from gateway.domain.facts import GateEventKind, Outcome
 from gateway.domain.watch import Watch
 from gateway.instants import parse_instant, rfc3339
 from gateway.sitefile import load
-from gateway.web import models
+from gateway.web import board_models
 from gateway.web.board import make_board
 from tests.unit.web.harbour import CRANE, HOUR, MINUTE, QUAY, Night, harbour, local
 
@@ -40,7 +40,7 @@ def row(board: Json, post: str) -> str:
 async def test_a_quiet_evening() -> None:
     night = Night()
     board = make_board(night.desk, night.at("23 18:10"))
-    assert models.Board.model_validate(board).model_dump(by_alias=True) == board
+    assert board_models.Board.model_validate(board).model_dump(by_alias=True) == board
     assert board["site"] == {
         "id": "harbour",
         "name": {"zh": "港湾", "en": "The Harbour"},
@@ -152,7 +152,7 @@ async def test_the_radio_grid_of_a_night() -> None:
     # Nobody calls any more; nobody knows, as the console is silent.
     board = make_board(night.desk, night.at("24 00:10"))
     assert row(board, "east")[:5] == "+auuu"
-    assert models.Board.model_validate(board)
+    assert board_models.Board.model_validate(board)
 
 
 async def test_between_two_radio_duties_the_next_one_is_shown_and_far_from_both_none() -> None:
@@ -203,7 +203,7 @@ async def test_gates_alerts_and_devices() -> None:
     assert [each["state"] for each in board["alerts"]] == ["resolved"]
     assert board["hero"]["critical"] == 0
     assert make_board(night.desk, closed + HOUR + 1)["alerts"] == []
-    assert models.Board.model_validate(board)
+    assert board_models.Board.model_validate(board)
 
 
 async def test_the_board_is_of_the_plan_in_force() -> None:

@@ -1,0 +1,111 @@
+"""The shapes of the live board, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gateway.web.models import Alert, Name, Round, Shape, TimeText
+
+
+class SiteName(Shape):
+    id: str
+    name: Name
+    timezone: str
+
+
+class SiteSummary(SiteName):
+    """A site that the gateway serves."""
+
+    plan_version: int
+
+
+class Slot(Shape):
+    from_: TimeText = Field(alias="from")
+    to: TimeText
+
+
+class Shift(Slot):
+    id: str
+
+
+class Cell(Shape):
+    """What a post's row of the radio grid shows in the slot of the same index."""
+
+    status: Literal[
+        "on_time", "late", "no_answer", "abnormal", "missed", "unverified", "open", "upcoming", "off"
+    ]
+    at: TimeText | None
+    occurrence: str | None
+
+
+class RadioRow(Shape):
+    post: str
+    name: Name
+    due_at: TimeText | None
+    cells: list[Cell]
+
+
+class Radio(Shape):
+    """The radio grid: post by slot."""
+
+    slot_s: int
+    slots: list[Slot]
+    next_due_at: TimeText | None
+    posts: list[RadioRow]
+
+
+class Gate(Shape):
+    device: str
+    name: Name
+    posts: list[str]
+    position: Literal["open", "closed", "forced", "stuck", "fault", "unknown"]
+    since: TimeText | None
+
+
+class GateEvent(Shape):
+    """An event at a barrier."""
+
+    at: TimeText
+    device: str
+    event: str = Field(examples=["vehicle_in"])
+    plate: str | None
+    lane: str | None
+    cause: str | None
+    by: str | None
+    fact: str
+
+
+class Device(Shape):
+    device: str
+    name: Name
+    kind: Literal["scanner", "reader", "gate", "console"]
+    online: bool
+    last_heard_at: TimeText | None
+    battery: int | None = Field(description="Percent.")
+    buffered: int | None = Field(description="Records that the device has not got rid of yet.")
+    clock_error_s: float | None = Field(description="How far the device's clock is ahead (s).")
+    heard_until: TimeText | None = Field(description="Nothing that happened up to here is still to come.")
+
+
+class Hero(Shape):
+    critical: int
+    major: int
+    minor: int
+
+
+class Board(Shape):
+    """The live board."""
+
+    site: SiteName
+    now: TimeText
+    plan_version: int
+    shift: Shift | None
+    hero: Hero
+    rounds: list[Round]
+    radio: Radio | None
+    alerts: list[Alert]
+    gates: list[Gate]
+    gate_feed: list[GateEvent]
+    devices: list[Device]
