@@ -23,9 +23,6 @@ from gateway.web.board_models import Board, SiteSummary
 from gateway.web.board_models import GateEvent as GateEventShape
 from gateway.web.context import NOT_FOUND, Context, From, Id, Site, To, answer, time_range
 from gateway.web.models import Alert, AlertStateCode, Fact, Point, Quarantined, RadioCheck, Round
-from gateway.web.models import (
-    GateEvent as GateEventShape,
-)
 
 YAML: Final = "application/yaml"
 
