@@ -165,8 +165,8 @@ class ScenarioRun:
 
     @property
     def unacknowledged(self) -> int:
-        """How many records of all devices the gateway has not acknowledged."""
-        return sum(len(device.flash) for device in self.devices.values())
+        """How many records the gateway has not acknowledged; heartbeats, of which there is no end, apart."""
+        return sum(device.flash.waiting for device in self.devices.values())
 
     def finish(self) -> None:
         """End the scenario, early or not: the truth is told up to this instant."""

@@ -56,6 +56,11 @@ class Flash:
         return self._sent
 
     @property
+    def waiting(self) -> int:
+        """How many records that are no heartbeats are not acknowledged."""
+        return sum(record.type != "status" for record in self._ring)
+
+    @property
     def nearly_full(self) -> bool:
         """True from 90 % of the capacity on."""
         return len(self._ring) >= self.capacity * WARN_AT

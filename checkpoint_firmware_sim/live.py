@@ -41,12 +41,12 @@ class LiveRun:
         self._clock = clock
         self._awake = asyncio.Event()
         self._stopped = False
-        self._network = MqttNetwork(broker, self._happen)
+        self.network = MqttNetwork(broker, self._happen)
         self.run = ScenarioRun(
             plan,
             scenario,
             start,
-            network=self._network,
+            network=self.network,
             truth=truth,
             seed=seed,
             lag=clock.now,
@@ -68,7 +68,7 @@ class LiveRun:
                 await self._settle()
         finally:
             self.run.finish()
-            await self._network.close()
+            await self.network.close()
 
     async def _settle(self) -> None:
         deadline = asyncio.get_running_loop().time() + SETTLING

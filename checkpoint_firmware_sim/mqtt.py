@@ -28,6 +28,12 @@ FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 3.0
 """Seconds between two attempts to connect; each pause is twice as long as the one before."""
 
+GOODBYE: Final = 1.0
+"""Seconds that a broker has to take a goodbye."""
+
+CLOSING: Final = 5.0
+"""Seconds after which a line that does not end is left to itself."""
+
 SESSION_EXPIRY: Final = 3600
 """Seconds that the broker keeps what it has for a device that is away."""
 
@@ -51,6 +57,9 @@ class Broker:
         return f"{self.host}:{self.port}"
 
 
+Message = tuple[str, bytes, int, bool]
+"""Topic, payload, QoS and retain."""
+
 Happen = Callable[[Callable[[], None]], None]
 """Lets something happen to a device at the present simulated time."""
 
@@ -64,8 +73,9 @@ class Line:
         self._happen = happen
         self._complaints = complaints
         self._in_reach = asyncio.Event()
-        self._outgoing: asyncio.Queue[tuple[str, bytes, int, bool]] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[Message | None] = asyncio.Queue()
         self._client: aiomqtt.Client | None = None
+        self._closing = asyncio.Event()
 
     def reach(self, reachable: bool) -> None:
         """Come into, or go out of, reach: then the connection breaks without a word, and the will is sent."""
@@ -82,11 +92,22 @@ class Line:
         """Queue a message; it is lost when the connection breaks first, and the device will send it again."""
         self._outgoing.put_nowait((topic, payload, qos, retain))
 
+    def close(self) -> None:
+        """Let `keep` say goodbye and return.
+
+        No task is cancelled for it: Python 3.11's `wait_for`, which aiomqtt uses, swallows a cancellation that
+        comes at the same moment as what it waits for.
+        """
+        self._closing.set()
+        self._in_reach.set()
+
     async def keep(self) -> None:
-        """Connect whenever in reach, until cancelled; then say goodbye."""
+        """Connect whenever in reach, until closed."""
         pause = FIRST_PAUSE
         while True:
             await self._in_reach.wait()
+            if self._closing.is_set():
+                return
             try:
                 async with self._new_client() as client:
                     for topic in ("ack", "cmd"):
@@ -95,8 +116,11 @@ class Line:
                     pause = FIRST_PAUSE
                     await self._serve(client)
             except aiomqtt.MqttError as error:
-                self._complaints.complain(self._device.id, error)
-            await asyncio.sleep(pause)
+                if not self._closing.is_set():
+                    self._complaints.complain(self._device.id, error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._closing.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _new_client(self) -> aiomqtt.Client:
@@ -115,35 +139,39 @@ class Line:
         )
 
     async def _serve(self, client: aiomqtt.Client) -> None:
+        """Carry messages until the connection breaks or the line is closed."""
         self._client = client
-        self._outgoing = asyncio.Queue()
+        outgoing = self._outgoing = asyncio.Queue()
         self._happen(self._device.link_up)
-        working = [asyncio.create_task(self._send(client)), asyncio.create_task(self._listen(client))]
+        sending = asyncio.create_task(self._send(client, outgoing))
+        listening = asyncio.create_task(self._listen(client))
+        closing = asyncio.create_task(self._closing.wait())
         try:
-            done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        except asyncio.CancelledError:
-            topic, payload = self._device.last_will
-            await client.publish(topic, payload, qos=1, retain=True, timeout=1)
-            raise
+            await asyncio.wait((sending, listening, closing), return_when=asyncio.FIRST_COMPLETED)
+            if self._closing.is_set():
+                topic, payload = self._device.last_will
+                await client.publish(topic, payload, qos=1, retain=True, timeout=GOODBYE)
         finally:
             self._client = None
             self._happen(self._device.link_down)
-            for task in working:
-                task.cancel()
-            await asyncio.gather(*working, return_exceptions=True)
+            outgoing.put_nowait(None)
+            listening.cancel()
+            closing.cancel()
+            await asyncio.gather(listening, closing, return_exceptions=True)
+        if not self._closing.is_set():
+            raise aiomqtt.MqttError("the connection broke")
 
-    async def _send(self, client: aiomqtt.Client) -> None:
-        outgoing = self._outgoing
-        while True:
-            topic, payload, qos, retain = await outgoing.get()
-            await client.publish(topic, payload, qos, retain)
+    async def _send(self, client: aiomqtt.Client, outgoing: asyncio.Queue[Message | None]) -> None:
+        """Publish one message after the other; None is the last one."""
+        with suppress(aiomqtt.MqttError):
+            while (message := await outgoing.get()) is not None:
+                await client.publish(*message)
 
     async def _listen(self, client: aiomqtt.Client) -> None:
-        async for message in client.messages:
-            if isinstance(message.payload, bytes):
-                self._happen(partial(self._device.receive, message.topic.value, message.payload))
+        with suppress(aiomqtt.MqttError):
+            async for message in client.messages:
+                if isinstance(message.payload, bytes):
+                    self._happen(partial(self._device.receive, message.topic.value, message.payload))
 
 
 class Complaints:
@@ -191,8 +219,9 @@ class MqttNetwork:
 
     async def close(self) -> None:
         """Take all devices from the network; each says goodbye."""
-        for task in self._tasks:
-            task.cancel()
-        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(outcome, Exception) and not isinstance(outcome, aiomqtt.MqttError):
-                log.error("a line ended with %r", outcome)
+        for line in self._lines.values():
+            line.close()
+        if self._tasks:
+            _, stuck = await asyncio.wait(self._tasks, timeout=CLOSING)
+            for task in stuck:
+                task.cancel()
