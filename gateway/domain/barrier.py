@@ -78,6 +78,21 @@ class Gates:
             params = {"event": fact.event.value, "lane": fact.lane, "cause": fact.cause}
             reason = Reason(fact.event.value, {key: value for key, value in params.items() if value})
             alerts.event(kind, fact.device, name, reason, fact.occurred_at, now, fact.id)
+            if (end := self._end_after(fact, kind)) is not None:
+                alerts.event_over(kind, fact.device, now, end.id)
         if latest:
             for kind in _ENDS.get(fact.event, ()):
                 alerts.event_over(kind, fact.device, now, fact.id)
+
+    def _end_after(self, fact: GateEvent, kind: AlertKind) -> GateEvent | None:
+        """What ended it already, where an event comes in late."""
+        return next(
+            (
+                event
+                for event in self.feed
+                if event.device == fact.device
+                and event.order > fact.order
+                and kind in _ENDS.get(event.event, ())
+            ),
+            None,
+        )

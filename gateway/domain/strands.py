@@ -23,7 +23,12 @@ REPEAT_MS: Final = 10_000
 """A checkpoint read again by the same carrier within this time is the same tap."""
 
 _SNAPSHOT_EVERY: Final = 64
+"""Facts between two snapshots, at the least; four for each track where there are many, as a copy costs by track."""
+
 _SNAPSHOTS: Final = 8
+
+_PRUNE_AT: Final = 256
+"""So many remembered reads, at the least, before the old ones are forgotten."""
 
 FactT = TypeVar("FactT", Scan, RadioCall)
 
@@ -37,6 +42,7 @@ class Strand(Generic[FactT]):
         "_make",
         "_order",
         "_rolled_to",
+        "_snapshot_every",
         "_snapshots",
         "base_at",
         "gone_back",
@@ -58,6 +64,7 @@ class Strand(Generic[FactT]):
         self._base: list[Track] | None = None  # None: as made, before any fact
         self._snapshots: list[tuple[int, int, list[Track]]] = []  # facts folded, rolled to, tracks
         self._rolled_to = -FOREVER
+        self._snapshot_every = max(_SNAPSHOT_EVERY, 4 * len(self.tracks))
 
     def add(self, facts: Sequence[FactT]) -> None:
         """Take in new facts, in any order; none of them may have happened before `base_at`."""
@@ -72,7 +79,7 @@ class Strand(Generic[FactT]):
                     back_to = len(order) - 1 if back_to is None else back_to
                 elif back_to is None:
                     self._take(fact)
-                    if len(order) % _SNAPSHOT_EVERY == 0:
+                    if len(order) % self._snapshot_every == 0:
                         self._snapshot(len(order))
             else:
                 place = bisect_left(order, key)
@@ -136,7 +143,7 @@ class Strand(Generic[FactT]):
         self._start_at(start)
         for number in range(start, len(self._facts)):
             self._take(self._facts[number])
-            if (number + 1) % _SNAPSHOT_EVERY == 0:
+            if (number + 1) % self._snapshot_every == 0:
                 self._snapshot(number + 1)
         self.touched = dict.fromkeys(range(len(self.tracks)), 0)
         self.gone_back = True
@@ -160,7 +167,7 @@ class Strand(Generic[FactT]):
 class RoundStrand(Strand[Scan]):
     """A site's scans and the rounds that claim them (docs/judging.md, part 2)."""
 
-    __slots__ = ("_by_tag", "_last_reads", "_people")
+    __slots__ = ("_by_tag", "_device_reads", "_guard_reads", "_people", "_prune_at")
 
     def __init__(
         self, make: Callable[[], list[Track]], base_at: int, people: Mapping[str, str] = MappingProxyType({})
@@ -168,7 +175,9 @@ class RoundStrand(Strand[Scan]):
         """`people`: the id of each person by id and by card, so that a card and an id are one carrier."""
         super().__init__(make, base_at)
         self._people = people
-        self._last_reads: dict[tuple[str, str | None, str], int] = {}
+        self._device_reads: dict[tuple[str, str], int] = {}  # (device, checkpoint) → when it was read last
+        self._guard_reads: dict[tuple[str, str], int] = {}
+        self._prune_at = _PRUNE_AT
         self._by_tag: dict[str, list[tuple[int, str]]] = {}
         for place, track in enumerate(self.tracks):
             assert track.rule is not None
@@ -177,7 +186,7 @@ class RoundStrand(Strand[Scan]):
                     self._by_tag.setdefault(tag, []).append((place, checkpoint))
 
     def _start_at(self, place: int) -> None:
-        self._last_reads = {}
+        self._device_reads, self._guard_reads = {}, {}
         first = place
         while first > 0 and self._order[place - 1][0] - self._order[first - 1][0] <= REPEAT_MS:
             first -= 1
@@ -243,33 +252,37 @@ class RoundStrand(Strand[Scan]):
     def _is_carried_by(self, owed: Owed, scan: Scan) -> bool:
         """Whether a scan that the round has claimed had the same device or the same guard."""
         assert owed.evidence is not None
+        device = scan.device
+        for claimed in owed.evidence:
+            if claimed.device == device:
+                return True
+        if scan.guard is None:
+            return False
         people = self._people
-        guard = people.get(scan.guard, scan.guard) if scan.guard else None
+        guard = people.get(scan.guard, scan.guard)
         return any(
-            claimed.device == scan.device
-            or (
-                guard is not None
-                and isinstance(claimed, Scan)
-                and claimed.guard is not None
-                and people.get(claimed.guard, claimed.guard) == guard
-            )
+            isinstance(claimed, Scan)
+            and claimed.guard is not None
+            and people.get(claimed.guard, claimed.guard) == guard
             for claimed in owed.evidence
         )
 
     def _is_repeat(self, scan: Scan, checkpoint: str, at: int) -> bool:
         """Whether the same carrier read this checkpoint within `REPEAT_MS` before."""
-        reads = self._last_reads
-        repeat = False
-        guard = self._people.get(scan.guard, scan.guard) if scan.guard else None
-        for carrier in (("device", scan.device), ("guard", guard)):
-            if carrier[1] is not None:
-                key = (*carrier, checkpoint)
-                before = reads.get(key)
-                if before is not None and at - before <= REPEAT_MS:
-                    repeat = True
-                reads[key] = at
-        if len(reads) > 256:
-            self._last_reads = {key: read for key, read in reads.items() if at - read <= REPEAT_MS}
+        earliest = at - REPEAT_MS
+        reads = self._device_reads
+        key = (scan.device, checkpoint)
+        repeat = reads.get(key, earliest - 1) >= earliest
+        reads[key] = at
+        if len(reads) > self._prune_at:
+            self._device_reads = {key: read for key, read in reads.items() if read >= earliest}
+            self._guard_reads = {key: read for key, read in self._guard_reads.items() if read >= earliest}
+            self._prune_at = max(_PRUNE_AT, 2 * len(self._device_reads))
+        if scan.guard is not None:
+            reads = self._guard_reads
+            key = (self._people.get(scan.guard, scan.guard), checkpoint)
+            repeat = repeat or reads.get(key, earliest - 1) >= earliest
+            reads[key] = at
         return repeat
 
 

@@ -167,6 +167,13 @@ class Watch:
             self._trim(now)
         return changes
 
+    def take_events(self, now: int, events: Sequence[GateEvent | Report]) -> Changes:
+        """Take in what happened at gates and what was reported, without looking at any deadline."""
+        self._take_in(events, max(now, self.now))
+        changes = Changes(alerts=list(self.alerts.changed.values()))
+        self.alerts.changed = {}
+        return changes
+
     def recall(self, facts: Sequence[AnyFact], known: Iterable[tuple[str, int, int, Known]]) -> None:
         """Take in stored facts, and what was reported of them: (track, opens_at, index, verdict and code)."""
         self._take_in(facts, -FOREVER)

@@ -20,7 +20,13 @@ MAX_RECORDS: Final = 500
 MAX_PAYLOAD: Final = 1 << 20
 """The largest payload (bytes) that is read; larger ones go to the quarantine unread."""
 
+MAX_DEPTH: Final = 32
+"""How deep arrays and objects may lie in each other in a record; the contract's own records are flat."""
+
 MAX_SEQ: Final = 2**53
+
+_MAX_DETAIL: Final = 500
+_ALWAYS_SHALLOW: Final = 512  # bytes; so few cannot nest deep enough to do harm
 
 _Time = Annotated[datetime, Meta(tz=True)]
 _Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
@@ -114,7 +120,7 @@ class RefusedError(Exception):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
-        self.detail = detail
+        self.detail = detail[:_MAX_DETAIL]
 
 
 def split(payload: bytes) -> list[bytes]:
@@ -133,6 +139,8 @@ def split(payload: bytes) -> list[bytes]:
         parts = _decode_parts(text)
     except msgspec.DecodeError as error:
         raise RefusedError("broken_json", str(error)) from None
+    except RecursionError:
+        raise _too_deep() from None
     if not parts:
         raise RefusedError("empty_array")
     if len(parts) > MAX_RECORDS:
@@ -142,7 +150,11 @@ def split(payload: bytes) -> list[bytes]:
 
 def decode(raw: bytes) -> AnyRecord:
     """One record. Raises `RefusedError` with a named reason."""
+    if len(raw) > _ALWAYS_SHALLOW and _depth(raw) > MAX_DEPTH:
+        raise _too_deep()
     try:
+        if not raw.isascii():
+            raw.decode()  # also in members that nobody reads: the record is handed out as it is
         record: AnyRecord = _decode_one(raw)
         return record
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -154,7 +166,7 @@ def identity(raw: bytes) -> tuple[str, int] | None:
     try:
         found: Any = _decode_any(raw)
         boot, seq = found["boot"], found["seq"]
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         return None
     good = type(boot) is str and type(seq) is int and 1 <= len(boot) <= 32 and 1 <= seq <= MAX_SEQ
     return (boot, seq) if good else None
@@ -162,9 +174,31 @@ def identity(raw: bytes) -> tuple[str, int] | None:
 
 def _broken(payload: bytes) -> None:
     try:
+        payload.decode()
         _decode_any(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RefusedError("broken_json", str(error)) from None
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _too_deep() -> RefusedError:
+    return RefusedError("too_deep", f"arrays or objects more than {MAX_DEPTH} deep in each other")
+
+
+def _depth(raw: bytes) -> int:
+    """How deep arrays and objects lie in each other; at least that, where the JSON is broken."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return 0
+    depth = deepest = 0
+    for bracket in _BRACKETS.sub(b"", raw):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[^][{}]', re.DOTALL)
+"""All that is not a bracket outside a string."""
 
 
 _MEMBER: Final = re.compile(r"at `\$\.?([a-z_]*)")
@@ -217,13 +251,26 @@ def to_fact(record: AnyRecord, device: str, received_at: int, *, same_boot: bool
         same_boot=same_boot,
     )
     error = None if sent_at is None else sent_at - received_at
-    common = (device, record.boot, record.seq, occurred_at, received_at, uncertainty, error)
+    return make_fact(record, device, occurred_at, received_at, uncertainty, error)
+
+
+def make_fact(
+    record: AnyRecord,
+    device: str,
+    occurred_at: int,
+    received_at: int,
+    uncertainty: int,
+    clock_error: int | None,
+) -> AnyFact:
+    """The fact that a record reports, when it is known when that happened. Raises `RefusedError`."""
+    common = (device, record.boot, record.seq, occurred_at, received_at, uncertainty, clock_error)
     return _MAKERS[type(record)](record, common)
 
 
 def normal_uid(uid: str) -> str:
     """A UID as the contract writes it: upper-case hex without separators."""
-    return uid.upper() if uid.isalnum() else uid.upper().translate(_NO_SEPARATORS)
+    uid = uid.upper()
+    return uid if uid.isalnum() else uid.translate(_NO_SEPARATORS)
 
 
 _NO_SEPARATORS: Final = str.maketrans("", "", ":- ")
