@@ -133,7 +133,7 @@ class Known(NamedTuple):
 
 
 class BootRow(NamedTuple):
-    """How much is stored of one boot of a device."""
+    """How many facts are stored of one boot of a device; 0 when all that is kept of it was refused."""
 
     site: str
     device: str
@@ -155,6 +155,7 @@ class Refused(NamedTuple):
     times: int
     first_at: int
     last_at: int
+    seq: int | None = None  # of the record that it is, where its number could be read
 
 
 class Fault(NamedTuple):
@@ -196,7 +197,7 @@ class Store(Protocol):
         """The sequence numbers of one boot that are stored as facts, ascending."""
 
     async def boots(self) -> list[BootRow]:
-        """What is stored of each boot of each device, in the order in which they were first heard of."""
+        """What is kept of each boot of each device, in the order in which they were first heard of."""
 
     async def refused_seqs(self) -> list[tuple[str, str, str, int]]:
         """(site, device, boot, seq) of the records that are kept in the quarantine."""
@@ -231,7 +232,10 @@ class Store(Protocol):
         """Hourly counts: (start of the hour, what, count), by hour."""
 
     async def verify(self) -> tuple[int, list[Fault]]:
-        """Work the hash chain out again: how many commits there are, and where it does not hold."""
+        """Work the hash chain out again: how many commits there are, and where it does not hold.
+
+        What is shown of occurrences and alerts must be what the chain says of them last.
+        """
 
     async def close(self) -> None:
         """Finish what is being written, and let go of everything."""

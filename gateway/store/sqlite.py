@@ -272,9 +272,21 @@ class SqliteStore:
 
     async def boots(self) -> list[BootRow]:
         rows = await self._query(
-            "SELECT site, device, boot, count(*), max(seq) FROM facts GROUP BY site, device, boot ORDER BY min(id)"
+            "SELECT site, device, boot, records, high, (SELECT received_at FROM facts WHERE id = first) FROM "
+            "(SELECT site, device, boot, count(*) AS records, max(seq) AS high, min(id) AS first FROM facts "
+            "GROUP BY site, device, boot) ORDER BY first"
         )
-        return [BootRow(*row) for row in rows]
+        refused = await self._query(
+            "SELECT site, device, boot, 0, 0, min(first_at) FROM quarantine AS kept "
+            "WHERE seq IS NOT NULL AND cleared_at IS NULL AND NOT EXISTS (SELECT 1 FROM facts WHERE "
+            "site = kept.site AND device = kept.device AND boot = kept.boot) "
+            "GROUP BY site, device, boot ORDER BY min(id)"
+        )
+        for boot in refused:
+            # Facts and refusals are counted apart: between them only the time tells which was first.
+            later = (place for place, row in enumerate(rows) if row[:2] == boot[:2] and row[5] > boot[5])
+            rows.insert(next(later, len(rows)), boot)
+        return [BootRow(*row[:5]) for row in rows]
 
     async def refused_seqs(self) -> list[tuple[str, str, str, int]]:
         rows = await self._query(
@@ -334,7 +346,7 @@ class SqliteStore:
 
     async def quarantine(self, reason: str | None = None, limit: int = 200) -> list[Refused]:
         rows = await self._query(
-            "SELECT id, topic, payload, reason, detail, site, device, times, first_at, last_at FROM quarantine "
+            "SELECT id, topic, payload, reason, detail, site, device, times, first_at, last_at, seq FROM quarantine "
             "WHERE cleared_at IS NULL AND (? IS NULL OR reason = ?) ORDER BY last_at DESC, id DESC LIMIT ?",
             (reason, reason, limit),
         )
@@ -391,9 +403,36 @@ class SqliteStore:
                 for table, row in ahead.items()
                 if row is not None
             ]
+            faults += self._shown_otherwise(connection)
             return count, faults
         finally:
             connection.execute("COMMIT")
+
+    @staticmethod
+    def _shown_otherwise(connection: sqlite3.Connection) -> list[Fault]:
+        """Where what is shown of an occurrence or an alert is not what was written of it last."""
+        faults: list[Fault] = []
+        for shown, written, key in (
+            ("occurrences", "verdicts", "site, occurrence"),
+            ("alerts", "alert_changes", "alert"),
+        ):
+            columns = CHAINED[written]
+            last = f"SELECT max(id) FROM {written} GROUP BY {key}"
+            said = f"SELECT {columns} FROM {written} WHERE id IN ({last})"
+            found = connection.execute(
+                f"SELECT * FROM (SELECT {columns} FROM {shown} EXCEPT {said}) UNION ALL "
+                f"SELECT * FROM ({said} EXCEPT SELECT {columns} FROM {shown})"
+            )
+            names = [column.strip() for column in columns.split(",")]
+            places = [names.index(column.strip()) for column in key.split(",")]
+            different = dict.fromkeys(tuple(row[place] for place in places) for row in found)
+            where = " AND ".join(f"{column.strip()} = ?" for column in key.split(","))
+            for values in different:
+                number = connection.execute(
+                    f"SELECT coalesce(max(commit_no), 0) FROM {written} WHERE {where}", values
+                ).fetchone()[0]
+                faults.append(Fault(number, f"{shown}: {values[-1]} is not shown as it was written"))
+        return faults
 
     # -- threads --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,111 @@
+"""The stores that the conformance suite is held against, and rows to put into them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from gateway.store.port import AlertRow, Commit, FactRow, PlanRow, RefusedRow, StateRow, Store, VerdictRow
+from gateway.store.sqlite import SqliteStore
+
+HOUR = 3_600_000
+T0 = 1_795_392_000_000 // HOUR * HOUR
+"""An instant (ms) at which an hour begins."""
+
+Open = Callable[[], Awaitable[Store]]
+
+
+async def open_sqlite(folder: Path) -> Store:
+    return await SqliteStore.open(folder / "patrol.sqlite")
+
+
+BACKENDS: dict[str, Callable[[Path], Awaitable[Store]]] = {"sqlite": open_sqlite}
+"""How each kind of store is opened on a folder: what was written there before is there again."""
+
+
+def fact(
+    seq: int,
+    at: int = T0,
+    *,
+    site: str = "court",
+    device: str = "scanner-1",
+    boot: str = "b1",
+    type: str = "scan",
+    received_at: int | None = None,
+    body: bytes | None = None,
+) -> FactRow:
+    received = at if received_at is None else received_at
+    return FactRow(
+        site,
+        device,
+        boot,
+        seq,
+        type,
+        at,
+        received,
+        500,
+        None,
+        body if body is not None else b'{"seq":%d}' % seq,
+    )
+
+
+def verdict(
+    occurrence: str,
+    verdict: str = "missed",
+    *,
+    site: str = "court",
+    kind: str = "round",
+    opens_at: int = T0,
+    due_at: int | None = None,
+    ordinal: int = 0,
+    at: int = T0,
+    code: str = "not_visited",
+) -> VerdictRow:
+    body = msgspec.json.encode({"id": occurrence, "verdict": verdict, "at": at})
+    track = occurrence.partition("@")[0]
+    due = opens_at + HOUR if due_at is None else due_at
+    return VerdictRow(site, occurrence, track, kind, opens_at, due, ordinal, at, verdict, code, body)
+
+
+def alert(
+    number: int,
+    state: str = "open",
+    *,
+    site: str = "court",
+    at: int = T0,
+    opened_at: int | None = None,
+    closed_at: int | None = None,
+) -> AlertRow:
+    id_ = f"{site}-{number}"
+    body = msgspec.json.encode({"id": id_, "site": site, "state": state, "at": at})
+    opened = T0 + number if opened_at is None else opened_at
+    return AlertRow(id_, site, number, "round_missed", f"route-{number}", state, at, opened, closed_at, body)
+
+
+def refused(
+    payload: bytes = b"{",
+    reason: str = "broken_json",
+    at: int = T0,
+    *,
+    topic: str = "patrol/v1/court/scanner-1/up",
+    site: str | None = "court",
+    device: str | None = "scanner-1",
+    boot: str | None = None,
+    seq: int | None = None,
+) -> RefusedRow:
+    return RefusedRow(topic, payload, at, reason, "why", site, device, boot, seq)
+
+
+def state(online: bool, device: str = "scanner-1", *, site: str = "court", at: int = T0) -> StateRow:
+    return StateRow(site, device, at, online)
+
+
+def plan(version: int, site: str = "court", body: str = "site: court\n") -> PlanRow:
+    return PlanRow(site, version, T0 + version, T0, body)
+
+
+async def put(store: Store, at: int = T0, **rows: object) -> None:
+    """Write one commit."""
+    await store.commit(Commit(at, **rows))  # type: ignore[arg-type]
