@@ -9,12 +9,12 @@ import msgspec
 
 from gateway.domain.alerts import KEEP_CLOSED_MS, Alert
 from gateway.domain.calendar import FOREVER
-from gateway.domain.facts import AnyFact, Status
+from gateway.domain.facts import AnyFact
 from gateway.domain.plan import Plan
 from gateway.domain.verdicts import Verdict, VerdictChange
 from gateway.domain.watch import Changes, Watch
 from gateway.ingest.doors import SiteDoors
-from gateway.ingest.records import RefusedError, decode, to_fact
+from gateway.ingest.records import RefusedError, decode, make_fact
 from gateway.shapes import alert_from_json, alert_json, occurrence_json
 from gateway.store.port import AlertRow, Commit, FactRow, Store, VerdictRow
 
@@ -23,6 +23,8 @@ LOOK_BACK_MS: Final = 40 * 86_400_000
 
 WARM_UP_MS: Final = 2 * 86_400_000
 """What opens within this of the beginning of what was read is not judged again: its evidence may lie before."""
+
+_ALL: Final = 2**31
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -45,7 +47,8 @@ class Desk:
         start = min(now - LOOK_BACK_MS, since if since is not None else now)
         begin = plans[0].holds_from
         judged_from = start + WARM_UP_MS if start > begin else begin
-        alerts = [alert_from_json(shape) for shape in await store.alerts(site, since=now - KEEP_CLOSED_MS)]
+        kept = await store.alerts(site, since=now - KEEP_CLOSED_MS, limit=_ALL)
+        alerts = [alert_from_json(shape) for shape in kept]
         watch = Watch(
             plans,
             since=max(start, begin),
@@ -72,9 +75,9 @@ class Desk:
         watch.recall(facts, known)
         return desk
 
-    def record(self, changes: Changes, commit: Commit) -> None:
+    def record(self, changes: Changes, commit: Commit, now: int) -> None:
         """Add what changed to what is going to be written."""
-        now = self.watch.now
+        now = max(now, self.watch.now)
         commit.verdicts += [self._verdict_row(change, now) for change in changes.verdicts]
         commit.alerts += [alert_row(alert, now) for alert in changes.alerts]
 
@@ -115,11 +118,9 @@ def alert_row(alert: Alert, now: int) -> AlertRow:
 def fact_from_row(row: FactRow) -> AnyFact:
     """The fact that a row keeps. Raises ValueError when its body is not the record that was stored."""
     try:
-        fact = to_fact(decode(row.body), row.device, row.received_at, same_boot=True)
+        # When it happened was worked out when it came in, and stays as it was stored.
+        return make_fact(
+            decode(row.body), row.device, row.occurred_at, row.received_at, row.uncertainty, row.clock_error
+        )
     except RefusedError as error:
         raise ValueError(f"the stored record {row.site}/{row.device}/{row.boot}/{row.seq}: {error}") from None
-    # When it happened was worked out when it came in, and stays as it was stored.
-    fact.occurred_at, fact.uncertainty, fact.clock_error = row.occurred_at, row.uncertainty, row.clock_error
-    if isinstance(fact, Status):
-        fact.sent_at = row.occurred_at
-    return fact

@@ -24,9 +24,8 @@ from gateway.clock import Clock
 from gateway.desk import Desk, alert_row
 from gateway.domain.alerts import Alert
 from gateway.domain.calendar import FOREVER
-from gateway.domain.facts import AnyFact
+from gateway.domain.facts import AnyFact, GateEvent, Report
 from gateway.domain.plan import Plan
-from gateway.domain.watch import Changes
 from gateway.ingest.delivery import Delivery, Link
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.intake import Intake, Taken
@@ -46,12 +45,15 @@ ACK_EVERY_S: Final = 0.5
 """How often `down/ack` is sent to a device at the most (s)."""
 
 QUIET_S: Final = 1.0
-"""After a start, deadlines are judged when nothing has come in for so long (s) …"""
+"""After a start, deadlines are judged when no backlog has come in for so long (s) …"""
 
 HOLD_S: Final = 30.0
 """… or after so long (s): a backlog that is still coming in then must not keep alerts back for ever."""
 
 _RETRY_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+
+NEVER_AGAIN: Final = frozenset({"foreign_topic"})
+"""What stays refused: no change of a plan makes true what one device says in the name of another."""
 
 SendDown = Callable[[str, str, str, bytes], Any]
 """Sends a payload to `{site}`, `{device}`, on a suffix."""
@@ -95,7 +97,8 @@ class Engine:
         self._ack_timer: asyncio.TimerHandle | None = None
         self._held: dict[str, list[AnyFact]] | None = None
         self._hold_began = 0.0
-        self._last_delivery = 0.0
+        self._began_at = 0  # ms, when the hold began
+        self._last_backlog = 0.0
         self._stopping = False
 
     def _doors(self, site: str) -> SiteDoors | None:
@@ -177,7 +180,7 @@ class Engine:
             try:
                 result = change(work)
             except Exception as error:
-                done.set_exception(error)
+                _fail(done, error)
                 return
             work.then.append(partial(_answer, done, result))
 
@@ -218,7 +221,7 @@ class Engine:
             try:
                 await rebuild(work)
             except Exception as error:
-                done.set_exception(error)
+                _fail(done, error)
             else:
                 work.then.append(partial(_answer, done, None))
 
@@ -233,7 +236,10 @@ class Engine:
         def change(work: Work) -> int:
             taken = Taken(work.commit)
             for entry in entries:
-                if self.intake.take_again(entry.topic, entry.payload, entry.first_at, taken):
+                if entry.reason in NEVER_AGAIN:
+                    continue
+                noted = entry.seq is not None
+                if self.intake.take_again(entry.topic, entry.payload, entry.first_at, taken, noted=noted):
                     work.commit.cleared.append(entry.id)
             self._judge(taken, work, self.clock.now())
             return len(work.commit.cleared)
@@ -246,7 +252,8 @@ class Engine:
     async def run(self) -> None:
         """Work until `stop`; then finish what has come in."""
         loop = asyncio.get_running_loop()
-        self._hold_began = self._last_delivery = loop.time()
+        self._hold_began = self._last_backlog = loop.time()
+        self._began_at = self.clock.now()
         while True:
             await self._something_to_do()
             if self._stopping and not self._inbox and not self._requests:
@@ -285,7 +292,7 @@ class Engine:
     def _seconds_to_deadline(self) -> float:
         if self._held is not None:
             now = asyncio.get_running_loop().time()
-            return min(self._last_delivery + QUIET_S, self._hold_began + HOLD_S) - now
+            return min(self._last_backlog + QUIET_S, self._hold_began + HOLD_S) - now
         return self.clock.seconds_until(self._timers[0][0]) if self._timers else FOREVER
 
     async def _step(self) -> Work:
@@ -293,9 +300,13 @@ class Engine:
         now = self.clock.now()
         work = Work(Commit(now))
         if self._inbox:
-            self._last_delivery = self.stepped_at
             batch = [self._inbox.popleft() for _ in range(min(BATCH, len(self._inbox)))]
+            repeats = self.intake.counts["duplicates"]
             taken = self.intake.take(batch, work.commit)
+            if self._held is not None and (
+                self.intake.counts["duplicates"] > repeats or self._is_backlog(taken)
+            ):
+                self._last_backlog = self.stepped_at
             for delivery in batch:
                 if delivery.packet_id:
                     packet_ids = work.acks.get(delivery.link)
@@ -316,7 +327,10 @@ class Engine:
         if self._held is not None and self._seconds_to_deadline() <= 0:
             held, self._held = self._held, None
             for site, facts in held.items():
-                self._advance(site, facts, work, now)
+                if any(self.desks[site].watch.is_too_old(fact) for fact in facts):
+                    await self._judge_history(site, facts, work, now)
+                else:
+                    self._advance(site, facts, work, now)
         if self._held is None:
             timers = self._timers
             while timers and timers[0][0] <= now:
@@ -326,10 +340,13 @@ class Engine:
                     self._advance(site, (), work, now)
         return work
 
+    def _is_backlog(self, taken: Taken) -> bool:
+        """Whether something comes in that happened before the start. What happens now holds nothing up."""
+        return any(fact.occurred_at < self._began_at for facts in taken.facts.values() for fact in facts)
+
     async def _judge_or_hold(self, taken: Taken, work: Work, now: int) -> None:
         if self._held is not None:
-            for site, facts in taken.facts.items():
-                self._held.setdefault(site, []).extend(facts)
+            self._judge(taken, work, now)
             return
         late = [
             site
@@ -348,15 +365,20 @@ class Engine:
 
     def _advance(self, site: str, facts: list[AnyFact] | tuple[()], work: Work, now: int) -> None:
         desk = self.desks[site]
-        changes = desk.watch.step(now, facts)
-        self._note(desk, changes, work)
+        if self._held is not None:
+            self._held.setdefault(site, []).extend(
+                fact for fact in facts if not isinstance(fact, (GateEvent, Report))
+            )
+            # These wait for no deadline. Judged later, one would be lost if the power failed until then.
+            events = [fact for fact in facts if isinstance(fact, (GateEvent, Report))]
+            changes = desk.watch.take_events(now, events)
+        else:
+            changes = desk.watch.step(now, facts)
+            self._refile(desk)
+        if changes.verdicts or changes.alerts:
+            desk.record(changes, work.commit, now)
         if facts or changes.verdicts or changes.alerts:
             work.touched.add(site)
-
-    def _note(self, desk: Desk, changes: Changes, work: Work) -> None:
-        if changes.verdicts or changes.alerts:
-            desk.record(changes, work.commit)
-        self._refile(desk)
 
     def _refile(self, desk: Desk) -> None:
         """Put a site where its next deadline is, unless an earlier entry will look at it anyway."""
@@ -392,6 +414,8 @@ class Engine:
                 door.hearing.settle()
         self.desks[site] = desk
         self._wakes.pop(site, None)
+        if self._held is not None:
+            self._held[site] = []  # the new desk has read them from the store
         self.intake.plans_changed()
         self._advance(site, (), work, now)
         work.touched.add(site)
@@ -449,6 +473,11 @@ class Engine:
 def _answer(done: asyncio.Future[T], result: T) -> None:
     if not done.cancelled():
         done.set_result(result)
+
+
+def _fail(done: asyncio.Future[T], error: Exception) -> None:
+    if not done.cancelled():
+        done.set_exception(error)
 
 
 def _plan_row(plan: Plan, body: str, now: int) -> PlanRow:

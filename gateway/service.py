@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import logging
 import signal
@@ -15,13 +14,18 @@ from gateway import sitefile
 from gateway.clock import Clock
 from gateway.domain.plan import Plan
 from gateway.engine import Engine
+from gateway.ingest.mqtt.broker_connection import ClientSettings
 from gateway.ingest.mqtt.client import BrokerClient
+from gateway.ingest.mqtt.device_connection import Limits
 from gateway.ingest.mqtt.endpoint import Endpoint
 from gateway.settings import Settings
 from gateway.store.port import Commit, PlanRow, Store
 from gateway.store.sqlite import SqliteStore
 
 log = logging.getLogger("gateway")
+
+LARGEST_PACKET = 8 << 20
+"""Bytes of one MQTT packet. More than a record may have: what is too large is kept in part, with its reason."""
 
 BROKER_FILTERS = ("patrol/v1/+/+/up", "patrol/v1/+/+/state")
 
@@ -67,7 +71,12 @@ class Service:
         address = settings.embedded_address
         if address is not None:
             self.endpoint = Endpoint(
-                self.engine.receive, self.clock, host=address[0], port=address[1], allow_bridges=True
+                self.engine.receive,
+                self.clock,
+                host=address[0],
+                port=address[1],
+                allow_bridges=True,
+                limits=Limits(max_packet=LARGEST_PACKET),
             )
             self.engine.send_down = self.endpoint.publish
             await self.endpoint.start()
@@ -78,6 +87,7 @@ class Service:
                 BROKER_FILTERS,
                 self.engine.receive,
                 self.clock,
+                settings=ClientSettings(max_packet=LARGEST_PACKET),
             )
             self.engine.send_down = self.client.publish
             await self.client.start()
@@ -127,8 +137,8 @@ class Service:
             await self.endpoint.close()
         if self._running is not None:
             self.engine.stop()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
+            # An error that ended the engine is told by `running`; here everything is closed all the same.
+            await asyncio.wait([self._running])
         if self.client is not None:
             await self.client.close()
         if hasattr(self, "store"):

@@ -69,8 +69,13 @@ class Intake:
                 self._take_state(taken, delivery, door)
         return taken
 
-    def take_again(self, topic: str, payload: bytes, received_at: int, taken: Taken) -> bool:
-        """Try one refused record once more; True when it became a fact or is one already."""
+    def take_again(
+        self, topic: str, payload: bytes, received_at: int, taken: Taken, *, noted: bool = False
+    ) -> bool:
+        """Try a refused message once more; True when its records became facts or are facts already.
+
+        `noted`: it is one record, and its number was noted as stored when it was refused.
+        """
         found = self._topics.get(topic) or self._find(topic)
         if isinstance(found, RefusedError):
             return False
@@ -79,12 +84,16 @@ class Intake:
             return False
         try:
             records = [(raw, decode(raw)) for raw in split(payload)]
-            facts = [(raw, r, self._to_fact(r, door, received_at, r.boot == door.boot)) for raw, r in records]
+            facts = [
+                (raw, r, self._to_fact(r, door, received_at, r.boot == (r.sent_boot or door.boot)))
+                for raw, r in records
+            ]
         except RefusedError:
             return False
         for raw, record, fact in facts:
-            door.note(record.boot, record.seq)
-            self._keep(taken, door, raw, record, fact)
+            # What came in again in the meantime is a fact already, or waits in an entry of its own.
+            if door.note(record.boot, record.seq) or noted:
+                self._keep(taken, door, raw, record, fact)
         return True
 
     def _find(self, topic: str) -> tuple[Door, str] | RefusedError:
@@ -177,7 +186,7 @@ class Intake:
     def _take_state(self, taken: Taken, delivery: Delivery, door: Door) -> None:
         try:
             online = _decode_state(delivery.payload).get("online")
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._refuse(taken, delivery, delivery.payload, RefusedError("broken_json", str(error)), door)
             return
         if not isinstance(online, bool):
@@ -199,18 +208,19 @@ class Intake:
         door: Door | None,
         known: tuple[str, int] | None = None,
     ) -> None:
-        self.counts[f"refused.{error.reason}"] += 1
         boot: str | None = None
         seq: int | None = None
         if door is not None:
-            if known is None and (named := identity(payload)) is not None:
-                known = named
-                if not door.note(*named):
-                    self.counts["duplicates"] += 1
-                    return
+            fresh = True
+            if known is None and (known := identity(payload)) is not None:
+                fresh = door.note(*known)
             if known is not None:
                 boot, seq = known
                 taken.doors.add((door, boot))
+            if not fresh:
+                self.counts["duplicates"] += 1
+                return
+        self.counts[f"refused.{error.reason}"] += 1
         taken.commit.refused.append(
             RefusedRow(
                 delivery.topic,
