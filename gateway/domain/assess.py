@@ -199,16 +199,16 @@ def _visits(
         if len(counted) < len(claimed) and owed.done is None:
             counted = rule.longest_ordered(claimed)
             taken = {scan.id for scan in counted.values()}
-            for checkpoint, scan in claimed:
-                for position in rule.positions[checkpoint]:
-                    if position not in counted and scan.id not in taken:
+            for position, stop in enumerate(rule.route.checkpoints):
+                for checkpoint, scan in claimed:
+                    if checkpoint == stop and position not in counted and scan.id not in taken:
                         astray.setdefault(position, scan)
     else:
         counted = dict(rule.counted(claimed))
     unvisited = VisitVerdict.MISSED if now > owed.due else VisitVerdict.OPEN
     visits = []
     for position, stop in enumerate(stops):
-        if not rule.strict and rule.positions[stop][0] != position:
+        if not rule.strict and rule.position[stop] != position:
             continue
         visit = counted.get(position) or astray.get(position)
         if visit is None:

@@ -251,6 +251,22 @@ class Plan:
     def checkpoint_by_id(self) -> Mapping[str, Checkpoint]:
         return {checkpoint.id: checkpoint for checkpoint in self.checkpoints}
 
+    def positions(self, route: Route) -> Mapping[str, int]:
+        """Where each checkpoint stands in a route: its last place in strict order, its first in free order."""
+        found = self._positions.get(route.id)
+        if found is None:
+            places = enumerate(route.checkpoints)
+            if route.order is Order.STRICT:
+                found = {checkpoint: place for place, checkpoint in places}
+            else:
+                found = {checkpoint: place for place, checkpoint in reversed(list(places))}
+            self._positions[route.id] = found
+        return found
+
+    @cached_property
+    def _positions(self) -> dict[str, Mapping[str, int]]:
+        return {}
+
     def proof_devices(self, duty: Duty, post: str | None) -> tuple[str, ...]:
         """The devices that could hold a duty's proof: those of the post, else every fitting one (law 4)."""
         # Remembered, as a provider's million tracks share a few answers.

@@ -13,30 +13,24 @@ from gateway.domain.verdicts import Finding
 class RoundRule:
     """What one round duty asks of scans. Shared by all of its occurrences; holds no state."""
 
-    __slots__ = ("by", "duty", "full", "plan", "positions", "post", "route", "size", "strict")
+    __slots__ = ("by", "duty", "full", "plan", "position", "post", "route", "size", "strict")
 
     def __init__(self, plan: Plan, duty: Duty, route: Route) -> None:
         self.plan = plan
         self.duty = duty
         self.route = route
         self.strict = route.order is Order.STRICT
-        positions: dict[str, list[int]] = {}
-        for position, checkpoint in enumerate(route.checkpoints):
-            positions.setdefault(checkpoint, []).append(position)
-        self.positions = {checkpoint: tuple(found) for checkpoint, found in positions.items()}
-        self.size = len(route.checkpoints) if self.strict else len(self.positions)
-        self.full = sum(1 << found[0] for found in self.positions.values())
+        self.position = plan.positions(route)
+        """Where a checkpoint stands in the route: its last place in strict order, its first in free order."""
+        self.size = len(route.checkpoints) if self.strict else len(self.position)
+        self.full = sum(1 << place for place in self.position.values())
         self.post = duty.post
         self.by = duty.by
 
     def needs(self, checkpoint: str, seen: int, expected: int) -> bool:
         """Whether a round that has counted `seen` (bits of positions) still has a use for this checkpoint."""
-        positions = self.positions.get(checkpoint)
-        if positions is None:
-            return False
-        if self.strict:
-            return positions[-1] >= expected
-        return not seen >> positions[0] & 1
+        place = self.position[checkpoint]
+        return place >= expected if self.strict else not seen >> place & 1
 
     def is_expected(self, checkpoint: str, expected: int) -> bool:
         """Whether the checkpoint is the next one; in free order any one that is needed is."""
@@ -71,7 +65,7 @@ class RoundRule:
             return found
         taken: set[int] = set()
         for checkpoint, scan in scans:
-            position = self.positions[checkpoint][0]
+            position = self.position[checkpoint]
             if position not in taken:
                 taken.add(position)
                 found.append((position, scan))

@@ -33,14 +33,18 @@ _PRUNE_AT: Final = 256
 FactT = TypeVar("FactT", Scan, RadioCall)
 
 
+def _order(fact: Scan | RadioCall) -> tuple[int, str, str, int]:
+    return (fact.occurred_at, fact.device, fact.boot, fact.seq)
+
+
 class Strand(Generic[FactT]):
     """What rounds and radio checks share: keeping facts in order, and going back in time."""
 
     __slots__ = (
         "_base",
         "_facts",
+        "_last_at",
         "_make",
-        "_order",
         "_rolled_to",
         "_snapshot_every",
         "_snapshots",
@@ -60,7 +64,7 @@ class Strand(Generic[FactT]):
         self.gone_back = False
         """Whether all tracks were made anew since `touched` was emptied last."""
         self._facts: list[FactT] = []
-        self._order: list[tuple[int, str, str, int]] = []
+        self._last_at = -FOREVER  # when the last fact happened
         self._base: list[Track] | None = None  # None: as made, before any fact
         self._snapshots: list[tuple[int, int, list[Track]]] = []  # facts folded, rolled to, tracks
         self._rolled_to = -FOREVER
@@ -68,23 +72,22 @@ class Strand(Generic[FactT]):
 
     def add(self, facts: Sequence[FactT]) -> None:
         """Take in new facts, in any order; none of them may have happened before `base_at`."""
-        order = self._order
+        kept = self._facts
         back_to: int | None = None
         for fact in facts:
-            key = (fact.occurred_at, fact.device, fact.boot, fact.seq)
-            if not order or key > order[-1]:
-                order.append(key)
-                self._facts.append(fact)
-                if fact.occurred_at < self._rolled_to:
-                    back_to = len(order) - 1 if back_to is None else back_to
+            at = fact.occurred_at
+            if at > self._last_at or not kept or fact.order > kept[-1].order:
+                kept.append(fact)
+                self._last_at = at
+                if at < self._rolled_to:
+                    back_to = len(kept) - 1 if back_to is None else back_to
                 elif back_to is None:
                     self._take(fact)
-                    if len(order) % self._snapshot_every == 0:
-                        self._snapshot(len(order))
+                    if len(kept) % self._snapshot_every == 0:
+                        self._snapshot(len(kept))
             else:
-                place = bisect_left(order, key)
-                order.insert(place, key)
-                self._facts.insert(place, fact)
+                place = bisect_left(kept, fact.order, key=_order)
+                kept.insert(place, fact)
                 back_to = place if back_to is None else min(back_to, place)
         if back_to is not None:
             self._go_back(back_to)
@@ -99,9 +102,10 @@ class Strand(Generic[FactT]):
 
     def trim(self, before: int) -> None:
         """Fold what happened before an instant for good, and drop those facts."""
-        place = bisect_left(self._order, (before, "", "", 0))
+        facts = self._facts
+        place = bisect_left(facts, (before, "", "", 0), key=_order)
         # Never between a tap and its repeat.
-        while 0 < place < len(self._order) and self._order[place][0] - self._order[place - 1][0] <= REPEAT_MS:
+        while 0 < place < len(facts) and facts[place].occurred_at - facts[place - 1].occurred_at <= REPEAT_MS:
             place -= 1
         base = self._base if self._base is not None else self._make()
         live, self.tracks = self.tracks, base
@@ -114,7 +118,7 @@ class Strand(Generic[FactT]):
             track.forget_before(before)
         self._base, self.tracks, self.touched = base, live, touched
         self._start_at(len(self._facts))
-        del self._facts[:place], self._order[:place]
+        del self._facts[:place]
         self._snapshots = [
             (count - place, at, tracks) for count, at, tracks in self._snapshots if count > place
         ]
@@ -167,7 +171,7 @@ class Strand(Generic[FactT]):
 class RoundStrand(Strand[Scan]):
     """A site's scans and the rounds that claim them (docs/judging.md, part 2)."""
 
-    __slots__ = ("_by_tag", "_device_reads", "_guard_reads", "_people", "_prune_at")
+    __slots__ = ("_device_reads", "_guard_reads", "_people", "_places", "_prune_at")
 
     def __init__(
         self, make: Callable[[], list[Track]], base_at: int, people: Mapping[str, str] = MappingProxyType({})
@@ -178,37 +182,47 @@ class RoundStrand(Strand[Scan]):
         self._device_reads: dict[tuple[str, str], int] = {}  # (device, checkpoint) → when it was read last
         self._guard_reads: dict[tuple[str, str], int] = {}
         self._prune_at = _PRUNE_AT
-        self._by_tag: dict[str, list[tuple[int, str]]] = {}
+        self._places: dict[str, tuple[int, ...]] = {}  # tag → tracks whose routes have its checkpoint
+        alone: dict[int, tuple[int, ...]] = {}  # most tags are of one track; these share one tuple
         for place, track in enumerate(self.tracks):
             assert track.rule is not None
-            for checkpoint in track.rule.positions:
-                for tag in track.plan.checkpoint_by_id[checkpoint].tags:
-                    self._by_tag.setdefault(tag, []).append((place, checkpoint))
+            by_id = track.plan.checkpoint_by_id
+            for checkpoint in track.rule.position:
+                for tag in by_id[checkpoint].tags:
+                    before = self._places.get(tag)
+                    if before is None:
+                        self._places[tag] = alone.setdefault(place, (place,))
+                    else:
+                        self._places[tag] = (*before, place)
 
     def _start_at(self, place: int) -> None:
         self._device_reads, self._guard_reads = {}, {}
         first = place
-        while first > 0 and self._order[place - 1][0] - self._order[first - 1][0] <= REPEAT_MS:
+        facts = self._facts
+        while first > 0 and facts[place - 1].occurred_at - facts[first - 1].occurred_at <= REPEAT_MS:
             first -= 1
-        for scan in self._facts[first:place]:
-            if candidates := self._by_tag.get(scan.tag):
-                self._is_repeat(scan, candidates[0][1], scan.occurred_at)
+        for scan in facts[first:place]:
+            if places := self._places.get(scan.tag):
+                checkpoint = self.tracks[places[0]].plan.checkpoint_by_tag[scan.tag]
+                self._is_repeat(scan, checkpoint, scan.occurred_at)
 
     def _take(self, fact: Scan) -> None:
-        candidates = self._by_tag.get(fact.tag)
-        if candidates is None:
+        tag, at = fact.tag, fact.occurred_at
+        places = self._places.get(tag)
+        if places is None:
             return
-        at = fact.occurred_at
-        if self._is_repeat(fact, candidates[0][1], at):
+        tracks = self.tracks
+        if self._is_repeat(fact, tracks[places[0]].plan.checkpoint_by_tag[tag], at):
             return
         best: tuple[int, bool, int, bool, int, str, int] | None = None
         choice: tuple[int, str, Owed, bool] | None = None
-        for place, checkpoint in candidates:
-            track = self.tracks[place]
+        for place in places:
+            track = tracks[place]
             if at >= track.rolled:
                 track.roll(at)
             rule = track.rule
             assert rule is not None
+            checkpoint = track.plan.checkpoint_by_tag[tag]
             for owed in track.targets(at):
                 if not rule.needs(checkpoint, owed.seen, owed.expected):
                     continue
@@ -220,8 +234,8 @@ class RoundStrand(Strand[Scan]):
                 if owed.evidence and self._is_carried_by(owed, fact):
                     begun = 0 if expected else 1
                 first = rule.strict and rule.route.checkpoints[0] == checkpoint
-                overdue = at > owed.due
-                rank = (begun, overdue, fit, not first, abs(owed.due - at), track.key, owed.opens)
+                nearness = abs(owed.due - at)
+                rank = (begun, at > owed.due, fit, not first, nearness, track.key, owed.opens)
                 if best is None or rank < best:
                     best, choice = rank, (place, checkpoint, owed, expected)
         if choice is not None:
@@ -241,7 +255,7 @@ class RoundStrand(Strand[Scan]):
                 owed.expected += 1
             complete = owed.expected == rule.size
         else:
-            owed.seen |= 1 << rule.positions[checkpoint][0]
+            owed.seen |= 1 << rule.position[checkpoint]
             complete = owed.seen == rule.full
         if complete:
             track.fulfil(owed, scan.occurred_at)
