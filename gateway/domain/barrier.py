@@ -44,6 +44,8 @@ class Gate:
     position: str = "unknown"
     since: int | None = None
     at: tuple[int, str, str, int] | None = field(default=None, repr=False)  # order of the event it rests on
+    told: dict[AlertKind, GateEvent] = field(default_factory=dict, repr=False)
+    """The latest event that raises or ends each kind of alert."""
 
 
 class Gates:
@@ -70,29 +72,21 @@ class Gates:
             if position != gate.position:
                 gate.position, gate.since = position, fact.occurred_at
             gate.at = fact.order
+        raises = _RAISES.get(fact.event)
+        bears_on = (*_ENDS.get(fact.event, ()), *((raises,) if raises else ()))
+        for kind in bears_on:
+            if (told := gate.told.get(kind)) is None or fact.order > told.order:
+                gate.told[kind] = fact
         if alerts is None:
             return
-        if kind := _RAISES.get(fact.event):
+        if raises:
             device = self._plan.device_by_id.get(fact.device)
             name = (device.name if device else None) or {"zh": fact.device}
             params = {"event": fact.event.value, "lane": fact.lane, "cause": fact.cause}
             reason = Reason(fact.event.value, {key: value for key, value in params.items() if value})
-            alerts.event(kind, fact.device, name, reason, fact.occurred_at, now, fact.id)
-            if (end := self._end_after(fact, kind)) is not None:
-                alerts.event_over(kind, fact.device, now, end.id)
-        if latest:
-            for kind in _ENDS.get(fact.event, ()):
-                alerts.event_over(kind, fact.device, now, fact.id)
-
-    def _end_after(self, fact: GateEvent, kind: AlertKind) -> GateEvent | None:
-        """What ended it already, where an event comes in late."""
-        return next(
-            (
-                event
-                for event in self.feed
-                if event.device == fact.device
-                and event.order > fact.order
-                and kind in _ENDS.get(event.event, ())
-            ),
-            None,
-        )
+            alerts.event(raises, fact.device, name, reason, fact.occurred_at, now, fact.id)
+        for kind in bears_on:
+            # In whatever order they come in: it is over when the latest of them says so.
+            last = gate.told[kind]
+            if kind in _ENDS.get(last.event, ()):
+                alerts.event_over(kind, fact.device, now, last.id)
