@@ -14,7 +14,7 @@ from gateway.instants import rfc3339
 TIMEOUT: Final = 30.0
 """Seconds that an answer may take."""
 
-MOST_ALERTS: Final = 1000
+MOST_ALERTS: Final = 10_000
 
 
 class ApiError(Exception):
