@@ -50,11 +50,9 @@ def codes_in_variables(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             if node.targets[0].id == "code":
-                yield from (
-                    [node.value.body.value, node.value.orelse.value]  # type: ignore[attr-defined]
-                    if isinstance(node.value, ast.IfExp)
-                    else list(strings_in(node.value))
-                )
+                value = node.value
+                for part in (value.body, value.orelse) if isinstance(value, ast.IfExp) else (value,):
+                    yield from strings_in(part)
         elif isinstance(node, ast.Tuple) and len(node.elts) == 3:
             verdict, code = node.elts[:2]
             if ast.unparse(verdict).startswith("Verdict.") and isinstance(code, ast.Constant):
