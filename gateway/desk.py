@@ -42,9 +42,9 @@ class Desk:
 
     @classmethod
     async def rebuild(cls, plans: Sequence[Plan], store: Store, now: int, since: int | None = None) -> Desk:
-        """The desk of a site from what is stored. `since`: how far back facts must be read (ms)."""
+        """The desk of a site from what is stored. `since`: what happened from then on (ms) must be judged."""
         site = plans[-1].site
-        start = min(now - LOOK_BACK_MS, since if since is not None else now)
+        start = min(now, since if since is not None else now) - LOOK_BACK_MS
         begin = plans[0].holds_from
         judged_from = start + WARM_UP_MS if start > begin else begin
         kept = await store.alerts(site, since=now - KEEP_CLOSED_MS, limit=_ALL)

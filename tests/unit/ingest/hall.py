@@ -43,13 +43,14 @@ SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000
 
 def record(seq: int = 1, type: str = "scan", **members: Any) -> dict[str, Any]:
     """A right record; a member that is given as None is left out."""
-    own: dict[str, Any] = {
+    of_type: dict[str, dict[str, Any]] = {
         "scan": {"tag": TAG},
         "radio": {"post": "desk", "outcome": "answered"},
         "gate": {"event": "opened"},
         "report": {"category": "light", "text": "灯坏了"},
         "status": {"buffered": 0, "high_seq": seq},
-    }.get(type, {})
+    }
+    own = of_type.get(type, {})
     made = {"type": type, "boot": "b1", "seq": seq, "at": rfc3339(NOW)} | own | members
     return {name: value for name, value in made.items() if value is not None}
 

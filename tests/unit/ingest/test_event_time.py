@@ -35,7 +35,7 @@ FAULTS: dict[str, tuple[int, int]] = {
 
 
 def times(at: int, sent_at: int | None = None, **members: Any) -> dict[str, Any]:
-    sent = {} if sent_at is None else {"sent_at": rfc3339(sent_at)}
+    sent: dict[str, Any] = {} if sent_at is None else {"sent_at": rfc3339(sent_at)}
     return record(at=rfc3339(at), **sent, **members)
 
 
