@@ -494,10 +494,10 @@ async def test_a_fact_from_before_what_is_in_memory_is_judged_all_the_same(stati
         await post.becomes(BEGIN + HOUR + 1)
     async with station.open(at=now) as post:
         await post.begun()
-        at = now - 45 * 24 * HOUR
+        at = now - 45 * 24 * HOUR + 30 * MINUTE
         assert post.engine.desks["yard"].watch.is_too_old(_first_fact(scans(1, at, SHED), now))
         await post.take(*scans(2, at, SHED, WELL, clock="synced"))
-        rounds = await post.store.occurrences("yard", "round", at, at + 1)
+        rounds = await post.store.occurrences("yard", "round", at - HOUR, at + 1)
         assert max(len(each["facts"]) for each in rounds) == 2
 
 
@@ -506,11 +506,11 @@ async def test_a_backlog_from_before_what_is_in_memory_is_judged_after_a_start(s
     async with station.open() as post:
         await post.take(record(1, type="status", at=BEGIN))
     async with station.open(at=now) as post:
-        at = now - 45 * 24 * HOUR
+        at = now - 45 * 24 * HOUR + 30 * MINUTE
         await post.take(*scans(2, at, SHED, WELL, clock="synced"))
         assert post.engine._held is not None
         await post.begun()
-        rounds = await post.store.occurrences("yard", "round", at, at + 1)
+        rounds = await post.store.occurrences("yard", "round", at - HOUR, at + 1)
         assert max(len(each["facts"]) for each in rounds) == 2
 
 
