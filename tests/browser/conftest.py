@@ -6,15 +6,15 @@ Synchronous Playwright cannot share a process with asyncio tests: this folder is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
 
 from tests.browser.fake_gateway import PAGES, FakeGateway
 
@@ -62,8 +62,7 @@ def gateway(running_gateway: FakeGateway) -> FakeGateway:
     return running_gateway
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def new_context(browser: Browser) -> BrowserContext:
     """A reader far from the site: whatever their browser's zone, the board shows the site's time."""
     made = browser.new_context(
         viewport={"width": 1280, "height": 720},
@@ -72,30 +71,40 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
         reduced_motion="reduce",
     )
     made.set_default_timeout(5_000)
-    yield made
-    made.close()
+    return made
 
 
 @pytest.fixture
-def troubles() -> list[str]:
-    return []
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    with contextlib.closing(new_context(browser)) as made:
+        yield made
 
 
-@pytest.fixture
-def page(context: BrowserContext, troubles: list[str]) -> Iterator[Page]:
+@contextlib.contextmanager
+def watched(page: Page) -> Iterator[Page]:
     """A page on which nothing may go wrong unseen: an error or a breach of the policy fails the test."""
-    opened = context.new_page()
+    troubles: list[str] = []
 
-    def on_console(message: Any) -> None:
-        # A stream that the test cuts is reported by the browser itself.
-        if (
-            message.type == "error"
-            and "WebSocket" not in message.text
-            and "status of 409" not in message.text
-        ):
+    def on_console(message: ConsoleMessage) -> None:
+        # A stream that the test cuts, and a refusal that it wants, are reported by the browser itself.
+        expected = "WebSocket" in message.text or "status of 409" in message.text
+        if message.type == "error" and not expected:
             troubles.append(message.text)
 
-    opened.on("console", on_console)
-    opened.on("pageerror", lambda error: troubles.append(str(error)))
-    yield opened
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    yield page
     assert troubles == []
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    with watched(context.new_page()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def second(browser: Browser) -> Iterator[Page]:
+    """The page of another reader."""
+    with contextlib.closing(new_context(browser)) as other, watched(other.new_page()) as opened:
+        yield opened

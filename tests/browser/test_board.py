@@ -23,7 +23,7 @@ def open_board(page: Page, gateway: FakeGateway, query: str = "") -> None:
 
 def test_a_quiet_night_says_so(page: Page, gateway: FakeGateway) -> None:
     open_board(page, gateway)
-    expect(page.get_by_text("一切正常，没有告警")).to_be_visible()
+    expect(page.get_by_text("没有未处置的告警")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("滨河花园")
     expect(page.locator(".hero .number")).to_have_text(["0", "0", "0"])
     expect(page).to_have_title("滨河花园 · 巡更值守")
@@ -35,7 +35,7 @@ def test_times_are_those_of_the_site_and_its_server(page: Page, gateway: FakeGat
     expect(page.locator("div.clock")).to_contain_text("2026-11-23 星期一")
     expect(page.locator("div.where")).to_contain_text("夜班 19:00 – 07:00")
     upcoming = page.locator(".row").filter(has_text="楼顶天台")
-    expect(upcoming).to_contain_text("02:44 开始")
+    expect(upcoming).to_contain_text("02:39 起")
 
 
 def test_an_accelerated_night_runs_at_its_own_speed(page: Page, gateway: FakeGateway) -> None:
@@ -66,7 +66,7 @@ def test_a_delta_replaces_its_sections_whole(page: Page, gateway: FakeGateway) -
     expect(page.get_by_text("5 条未确认")).to_be_visible()
     expect(page).to_have_title("(6) 滨河花园 · 巡更值守")
     gateway.push(alerts=[], hero={"critical": 0, "major": 0, "minor": 0})
-    expect(page.get_by_text("一切正常，没有告警")).to_be_visible()
+    expect(page.get_by_text("没有未处置的告警")).to_be_visible()
 
 
 def test_new_alerts_are_spoken(page: Page, gateway: FakeGateway) -> None:
@@ -184,7 +184,7 @@ def test_a_site_with_nothing_to_show_has_calm_words_for_it(page: Page, gateway: 
     for words in (
         "No rounds in this shift now",
         "No radio checks within 12 hours",
-        "all quiet",
+        "No open alerts",
         "No devices",
     ):
         expect(page.get_by_text(words)).to_be_visible()

@@ -96,7 +96,7 @@ def test_the_record_of_an_alert_is_asked_of_the_server_where_the_board_lacks_it(
     page.locator("[data-alert=A-5] .body").click()
     drawer = page.get_by_role("dialog")
     expect(drawer).to_contain_text("Completed 6 min 20 s late")
-    expect(drawer).to_contain_text("17 min late")
+    expect(drawer).to_contain_text("Difference7 min late")
     expect(drawer).to_contain_text("Garage ramp → Fire pump room took only 12 s (at least 40 s)")
 
 
