@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
-import type { Alert, Device } from '@/api/types'
+import type { Alert, Device, GateEvent } from '@/api/types'
+import { newsOf } from '@/components/board/feed'
 import { labelEvery, shownSlots } from '@/components/board/slots'
 import { pageOf } from '@/composables/usePages'
 import { needsLook, troublesOf } from '@/status/devices'
@@ -110,5 +111,35 @@ describe('the look of a code', () => {
       expect(lookOf(code)).toMatchObject({ mark: 'question', bad: true })
       expect(positionLook(code)).toMatchObject({ mark: 'question' })
     }
+  })
+})
+
+describe('the gate feed', () => {
+  const event = (at: string, event: string, device = 'gate-east'): GateEvent => ({
+    at: `2026-11-23T14:${at}.000Z`,
+    device,
+    event,
+  })
+
+  it('says a passage once, without the barrier that opened for it and closed behind it', () => {
+    const feed = [event('02:10', 'closed'), event('02:05', 'vehicle_in'), event('02:00', 'opened')]
+    expect(newsOf(feed).map((one) => one.event)).toEqual(['vehicle_in'])
+  })
+
+  it('says what opened for nobody, and what was forced, newest first', () => {
+    const feed = [
+      event('02:00', 'opened'),
+      event('02:05', 'vehicle_in', 'gate-west'),
+      event('01:00', 'vehicle_out'),
+      event('03:00', 'forced'),
+      event('09:00', 'vehicle_in'),
+    ]
+    expect(newsOf(feed).map((one) => one.event)).toEqual([
+      'vehicle_in',
+      'forced',
+      'vehicle_in',
+      'opened',
+      'vehicle_out',
+    ])
   })
 })

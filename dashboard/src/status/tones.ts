@@ -59,7 +59,7 @@ const POSITIONS: Record<string, Look> = {
   stuck: look('missed', 'half', true),
   fault: look('missed', 'cross', true),
   // quiet: after a start nothing has been heard of a barrier that nobody used
-  unknown: look('late', 'question'),
+  unknown: look('off', 'question'),
 }
 
 export const positionLook = (code: string): Look =>
