@@ -28,6 +28,7 @@ from gateway.store.port import (
     Known,
     PlanRow,
     Refused,
+    RefusedRow,
     StateRow,
     StoreError,
 )
@@ -39,8 +40,8 @@ HOUR_MS: Final = 3_600_000
 _CHECKPOINT_EVERY: Final = 4000
 """Rows written between two checkpoints of the write-ahead log; 4,000 rows are about 4 MB of it."""
 
-_KEPT_PAYLOAD: Final = 65_536
-"""How much of a refused payload is kept (bytes)."""
+_KEPT_PAYLOAD: Final = 1 << 20
+"""How much of a refused payload is kept (bytes): all of any that could be taken in again."""
 
 _INSERT: Final = {
     table: f"INSERT INTO {table} (commit_no, {columns}) VALUES (?{', ?' * len(columns.split(', '))})"
@@ -175,11 +176,15 @@ class SqliteStore:
             )
 
     def _write_quarantine(self, commit: Commit) -> None:
-        if commit.refused:
+        entries: dict[bytes, list[RefusedRow]] = {}
+        for row in commit.refused:
+            fingerprint = sha256(f"{row.reason}|{row.topic}|".encode() + row.payload).digest()
+            entries.setdefault(fingerprint, []).append(row)
+        if entries:
             self._writer.executemany(
                 "INSERT INTO quarantine (topic, payload, reason, detail, site, device, boot, seq, fingerprint, times, "
-                "first_at, last_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT (fingerprint) DO UPDATE "
-                "SET times = times + 1, last_at = excluded.last_at, cleared_at = NULL",
+                "first_at, last_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE "
+                "SET times = times + excluded.times, last_at = excluded.last_at, cleared_at = NULL",
                 [
                     (
                         row.topic,
@@ -190,11 +195,13 @@ class SqliteStore:
                         row.device,
                         row.boot,
                         row.seq,
-                        sha256(f"{row.reason}|{row.topic}|".encode() + row.payload).digest(),
+                        fingerprint,
+                        len(rows),
                         row.received_at,
-                        row.received_at,
+                        rows[-1].received_at,
                     )
-                    for row in commit.refused
+                    for fingerprint, rows in entries.items()
+                    for row in rows[:1]
                 ],
             )
         if commit.cleared:
