@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import tomllib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -213,6 +213,14 @@ def verify(database: str) -> None:
     sys.exit(_run(check()))
 
 
+def _ask(question: Callable[[], T]) -> T:
+    """Ask a running service; what can go wrong becomes one line for people."""
+    try:
+        return question()
+    except remote.RemoteError as error:
+        raise click.ClickException(str(error)) from None
+
+
 def _existing_database(url: str) -> Path:
     try:
         path = Settings(database=url).database_path
@@ -263,8 +271,8 @@ _API = click.option(
 def site_import(file: Path, holds_from: str | None, api: str) -> None:
     """Give a running service a new version of a site's plan, or a new site."""
     plan = _load_site(file)
-    answer = remote.put_plan(api, plan.site, file.read_bytes(), holds_from)
-    click.echo(f"{plan.site}: version {answer['plan_version']} holds from {answer['holds_from']}")
+    answer = _ask(lambda: remote.put_plan(api, plan.site, file.read_bytes(), holds_from))
+    click.echo(f"{plan.site}: version {answer['version']} holds from {answer['holds_from']}")
 
 
 @site.command("export")
@@ -272,7 +280,7 @@ def site_import(file: Path, holds_from: str | None, api: str) -> None:
 @_API
 def site_export(site_id: str, api: str) -> None:
     """Print the plan in force of a site of a running service, as a site file."""
-    click.echo(remote.get_plan(api, site_id), nl=False)
+    click.echo(_ask(lambda: remote.get_plan(api, site_id)), nl=False)
 
 
 @main.group()
@@ -286,7 +294,7 @@ def quarantine() -> None:
 @_API
 def quarantine_list(reason: str | None, limit: int, api: str) -> None:
     """List what a running service has refused, newest first."""
-    for entry in remote.quarantine(api, reason, limit):
+    for entry in _ask(lambda: remote.quarantine(api, reason, limit)):
         click.echo(
             f"{entry['last_at']}  {entry['times']:>6} x  {entry['reason']}: {entry['detail']}  [{entry['topic']}]"
         )
@@ -297,7 +305,7 @@ def quarantine_list(reason: str | None, limit: int, api: str) -> None:
 @_API
 def quarantine_replay(reason: str | None, api: str) -> None:
     """Take refused records in again, now that their cause is mended (a tag enrolled, a device added)."""
-    answer = remote.replay_quarantine(api, reason)
+    answer = _ask(lambda: remote.replay_quarantine(api, reason))
     click.echo(f"{answer['mended']} taken in, {answer['left']} left")
 
 

@@ -26,6 +26,8 @@ WARM_UP_MS: Final = 2 * 86_400_000
 
 _ALL: Final = 2**31
 
+_EVERY: Final = 1_000_000_000
+
 _encode: Final = msgspec.json.Encoder().encode
 
 

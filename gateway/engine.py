@@ -87,7 +87,7 @@ class Engine:
         self.commits = 0
         self.stepped_at = 0.0  # loop time of the last step, for the health check
         self._inbox: deque[Delivery] = deque()
-        self._requests: deque[Callable[[Work], Awaitable[None] | None]] = deque()
+        self._requests: deque[Callable[[Work], Awaitable[None]]] = deque()
         self._paused: set[Link] = set()
         self._wake = asyncio.Event()
         self._timers: list[tuple[int, str]] = []
@@ -174,13 +174,21 @@ class Engine:
 
     async def request(self, change: Callable[[Work], T]) -> T:
         """Run a change of state in the engine's task; returns its result once that is stored."""
+
+        async def run(work: Work) -> T:
+            return change(work)
+
+        return await self._request(run)
+
+    async def _request(self, change: Callable[[Work], Awaitable[T]]) -> T:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-        def run(work: Work) -> None:
+        async def run(work: Work) -> None:
             try:
-                result = change(work)
+                result = await change(work)
             except Exception as error:
-                _fail(done, error)
+                if not done.cancelled():
+                    done.set_exception(error)
                 return
             work.then.append(partial(_answer, done, result))
 
@@ -195,7 +203,7 @@ class Engine:
             raise KeyError(alert_id)
         desk = self.desks[stored["site"]]
 
-        def change(work: Work) -> Json:
+        async def change(work: Work) -> Json:
             now = self.clock.now()
             book = self.desks[desk.site].watch.alerts
             alert: Alert = book.find(alert_id) or alert_from_json(stored)
@@ -205,35 +213,29 @@ class Engine:
             work.touched.add(desk.site)
             return alert_json(alert)
 
-        return await self.request(change)
+        return await self._request(change)
 
     async def adopt_plan(self, plan: Plan, body: str) -> None:
-        """Store a new version of a site's plan and judge by it from `plan.holds_from` on."""
-        await self.request(lambda work: work.commit.plans.append(_plan_row(plan, body, self.clock.now())))
-        versions = [*(self.desks[plan.site].plans if plan.site in self.desks else []), plan]
+        """Store a new version of a site's plan and judge by it from `plan.holds_from` on.
 
-        async def rebuild(work: Work) -> None:
-            await self._rebuild(plan.site, versions, work, self.clock.now())
+        Raises ValueError when its version is not the one after the last.
+        """
 
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        async def change(work: Work) -> None:
+            before = self.desks[plan.site].plans if plan.site in self.desks else []
+            if plan.version != (before[-1].version + 1 if before else 1):
+                raise ValueError(f"version {plan.version} does not follow the last one of {plan.site}")
+            now = self.clock.now()
+            work.commit.plans.append(PlanRow(plan.site, plan.version, plan.holds_from, now, body))
+            await self._rebuild(plan.site, [*before, plan], work, now)
 
-        async def run(work: Work) -> None:
-            try:
-                await rebuild(work)
-            except Exception as error:
-                _fail(done, error)
-            else:
-                work.then.append(partial(_answer, done, None))
-
-        self._requests.append(run)
-        self._wake.set()
-        await done
+        await self._request(change)
 
     async def replay_quarantine(self, reason: str | None) -> tuple[int, int]:
         """Try refused records again: how many became facts, and how many are left."""
         entries = await self.store.quarantine(reason, limit=10_000)
 
-        def change(work: Work) -> int:
+        async def change(work: Work) -> int:
             taken = Taken(work.commit)
             for entry in entries:
                 if entry.reason in NEVER_AGAIN:
@@ -241,10 +243,11 @@ class Engine:
                 noted = entry.seq is not None
                 if self.intake.take_again(entry.topic, entry.payload, entry.first_at, taken, noted=noted):
                     work.commit.cleared.append(entry.id)
-            self._judge(taken, work, self.clock.now())
-            return len(work.commit.cleared)
+            mended = len(work.commit.cleared)
+            await self._judge_or_hold(taken, work, self.clock.now())
+            return mended
 
-        mended = await self.request(change)
+        mended = await self._request(change)
         return mended, len(entries) - mended
 
     # -- the loop -------------------------------------------------------------------------------------------
@@ -321,9 +324,7 @@ class Engine:
                     link.resume()
                 self._paused.clear()
         while self._requests:
-            pending = self._requests.popleft()(work)
-            if pending is not None:
-                await pending
+            await self._requests.popleft()(work)
         if self._held is not None and self._seconds_to_deadline() <= 0:
             held, self._held = self._held, None
             for site, facts in held.items():
@@ -478,7 +479,3 @@ def _answer(done: asyncio.Future[T], result: T) -> None:
 def _fail(done: asyncio.Future[T], error: Exception) -> None:
     if not done.cancelled():
         done.set_exception(error)
-
-
-def _plan_row(plan: Plan, body: str, now: int) -> PlanRow:
-    return PlanRow(plan.site, plan.version, plan.holds_from, now, body)

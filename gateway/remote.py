@@ -46,7 +46,7 @@ def _detail(error: HTTPError) -> str:
 
 
 def put_plan(api: str, site: str, body: bytes, holds_from: str | None) -> Any:
-    """Store a site file as a new version; answers its `plan_version` and `holds_from`."""
+    """Store a site file as a new version; answers its `version` and `holds_from`."""
     query = "?" + urlencode({"from": holds_from}) if holds_from else ""
     return json.loads(_call(api, "PUT", f"/api/sites/{quote(site)}/plan{query}", body, "application/yaml"))
 

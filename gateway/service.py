@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import secrets
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from gateway.ingest.mqtt.broker_connection import ClientSettings
 from gateway.ingest.mqtt.client import BrokerClient
 from gateway.ingest.mqtt.device_connection import Limits
 from gateway.ingest.mqtt.endpoint import Endpoint
+from gateway.ingest.mqtt.identity import Refusal, trust
 from gateway.settings import Settings
 from gateway.store.port import Commit, PlanRow, Store
 from gateway.store.sqlite import SqliteStore
@@ -26,6 +28,9 @@ log = logging.getLogger("gateway")
 
 LARGEST_PACKET = 8 << 20
 """Bytes of one MQTT packet. More than a record may have: what is too large is kept in part, with its reason."""
+
+LARGEST_PACKET = 8 << 20
+"""Larger than any payload that is taken in (bytes), so that one that is too large is kept to be looked at."""
 
 BROKER_FILTERS = ("patrol/v1/+/+/up", "patrol/v1/+/+/state")
 
@@ -92,6 +97,18 @@ class Service:
             self.engine.send_down = self.client.publish
             await self.client.start()
 
+    def _identity(self, client_id: str, username: str | None, password: bytes | None) -> str | Refusal | None:
+        """Who a device is: `site/device` as it says, or the one device here that has its name."""
+        named = trust(client_id, username, password)
+        if named is not None:
+            return named
+        for name in (username, client_id):
+            doors = [desk.doors.by_device.get(name) for desk in self.engine.desks.values()] if name else []
+            found = [door.name for door in doors if door is not None]
+            if len(found) == 1:
+                return found[0]
+        return None
+
     async def _plans(self) -> dict[str, list[Plan]]:
         """All versions of all sites: those of the store, and the site files of sites that it does not know yet."""
         plans: dict[str, list[Plan]] = {}
@@ -101,7 +118,10 @@ class Service:
             plans.setdefault(row.site, []).append(plan)
         now = self.clock.now()
         for path in self.settings.sites:
-            plan = sitefile.load(path, version=1, holds_from=now)
+            try:
+                plan = sitefile.load(path, version=1, holds_from=now)
+            except OSError as error:
+                raise ServiceError(f"PATROL_SITES: the site file {path}: {error.strerror}") from None
             if plan.site in plans:
                 log.info("site %s is in the store already: %s is not read again", plan.site, path)
                 continue
@@ -159,6 +179,14 @@ def _lock(path: Path) -> IO[str]:
             f"another patrol-gateway uses the database {path}: stop it, or give this one its own PATROL_DATABASE"
         ) from None
     return lock
+
+
+def _client_id(data: Path) -> str:
+    """The name of this gateway's session at a broker: made once, and kept, as no other may have it."""
+    path = data / "broker-client-id"
+    if not path.exists():
+        path.write_text(f"patrol-gateway-{secrets.token_hex(4)}\n")
+    return path.read_text().strip()
 
 
 def stop_on_signals(stop: Callable[[], Any]) -> None:

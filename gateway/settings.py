@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,7 +40,14 @@ class Settings:
     @property
     def http_address(self) -> tuple[str, int]:
         """Host and port of pages and API."""
-        return _host_and_port("PATROL_HTTP", self.http, "127.0.0.1:8080")
+        host, port = _host_and_port("PATROL_HTTP", self.http, "127.0.0.1:8080")
+        if not _is_loopback(host):
+            raise SettingsError(
+                f"PATROL_HTTP: {host} can be reached from other machines, and there is no sign-in yet: only loopback "
+                "is served. Use 127.0.0.1, and reach it from elsewhere through an SSH tunnel or a proxy that asks who "
+                "is there"
+            )
+        return host, port
 
     @property
     def embedded_address(self) -> tuple[str, int] | None:
@@ -59,6 +67,13 @@ def _host_and_port(name: str, value: str, example: str) -> tuple[str, int]:
     if host is None or port is None or parts.path:
         raise SettingsError(f"{name}: {value!r} is not host:port, like {example}")
     return host, port
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _without_password(url: str) -> str:

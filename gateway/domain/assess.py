@@ -116,7 +116,7 @@ def _seconds(ms: int) -> float:
 
 def _claimed(rule: RoundRule, owed: Owed) -> list[tuple[str, Scan]]:
     """The claimed scans with the checkpoint of each, in canonical order."""
-    by_tag = rule.plan.checkpoint_by_tag
+    by_tag = rule.checkpoint_by_tag
     return [(by_tag[scan.tag], scan) for scan in owed.evidence or () if isinstance(scan, Scan)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from gateway.domain.facts import Scan
@@ -13,10 +13,23 @@ from gateway.domain.verdicts import Finding
 class RoundRule:
     """What one round duty asks of scans. Shared by all of its occurrences; holds no state."""
 
-    __slots__ = ("by", "duty", "full", "plan", "position", "post", "route", "size", "strict")
+    __slots__ = (
+        "by",
+        "checkpoint_by_tag",
+        "duty",
+        "full",
+        "plan",
+        "position",
+        "post",
+        "route",
+        "size",
+        "strict",
+    )
 
-    def __init__(self, plan: Plan, duty: Duty, route: Route) -> None:
+    def __init__(self, plan: Plan, duty: Duty, route: Route, checkpoint_by_tag: Mapping[str, str]) -> None:
+        """`checkpoint_by_tag`: what this version of the plan knows, and of other tags what later ones know."""
         self.plan = plan
+        self.checkpoint_by_tag = checkpoint_by_tag
         self.duty = duty
         self.route = route
         self.strict = route.order is Order.STRICT

@@ -183,12 +183,18 @@ class RoundStrand(Strand[Scan]):
         self._guard_reads: dict[tuple[str, str], int] = {}
         self._prune_at = _PRUNE_AT
         self._places: dict[str, tuple[int, ...]] = {}  # tag → tracks whose routes have its checkpoint
+        tags_of: dict[int, dict[str, list[str]]] = {}  # by version of the plan
         alone: dict[int, tuple[int, ...]] = {}  # most tags are of one track; these share one tuple
         for place, track in enumerate(self.tracks):
             assert track.rule is not None
-            by_id = track.plan.checkpoint_by_id
+            known = track.rule.checkpoint_by_tag
+            tags = tags_of.get(id(known))
+            if tags is None:
+                tags = tags_of[id(known)] = {}
+                for tag, checkpoint in known.items():
+                    tags.setdefault(checkpoint, []).append(tag)
             for checkpoint in track.rule.position:
-                for tag in by_id[checkpoint].tags:
+                for tag in tags.get(checkpoint, ()):
                     before = self._places.get(tag)
                     if before is None:
                         self._places[tag] = alone.setdefault(place, (place,))
@@ -203,7 +209,7 @@ class RoundStrand(Strand[Scan]):
             first -= 1
         for scan in facts[first:place]:
             if places := self._places.get(scan.tag):
-                checkpoint = self.tracks[places[0]].plan.checkpoint_by_tag[scan.tag]
+                checkpoint = self._checkpoint(places[0], scan.tag)
                 self._is_repeat(scan, checkpoint, scan.occurred_at)
 
     def _take(self, fact: Scan) -> None:
@@ -212,7 +218,7 @@ class RoundStrand(Strand[Scan]):
         if places is None:
             return
         tracks = self.tracks
-        if self._is_repeat(fact, tracks[places[0]].plan.checkpoint_by_tag[tag], at):
+        if self._is_repeat(fact, self._checkpoint(places[0], tag), at):
             return
         best: tuple[int, bool, int, bool, int, str, int] | None = None
         choice: tuple[int, str, Owed, bool] | None = None
@@ -222,7 +228,7 @@ class RoundStrand(Strand[Scan]):
                 track.roll(at)
             rule = track.rule
             assert rule is not None
-            checkpoint = track.plan.checkpoint_by_tag[tag]
+            checkpoint = rule.checkpoint_by_tag[tag]
             for owed in track.targets(at):
                 if not rule.needs(checkpoint, owed.seen, owed.expected):
                     continue
@@ -240,6 +246,11 @@ class RoundStrand(Strand[Scan]):
                     best, choice = rank, (place, checkpoint, owed, expected)
         if choice is not None:
             self._claim(fact, *choice)
+
+    def _checkpoint(self, place: int, tag: str) -> str:
+        rule = self.tracks[place].rule
+        assert rule is not None
+        return rule.checkpoint_by_tag[tag]
 
     def _claim(self, scan: Scan, place: int, checkpoint: str, owed: Owed, expected: bool) -> None:
         track = self.tracks[place]

@@ -11,7 +11,7 @@ ordered or repeated makes no difference (law 2). To add a plan version, or to ta
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -83,6 +83,7 @@ class Watch:
         self.now = -FOREVER
         self._since = max(plans[0].holds_from, since if since is not None else -FOREVER)
         self._judged_from = judged_from if judged_from is not None else -FOREVER
+        self._tags = _known_tags(self.plans)
         # What happened before the first plan bears on nothing, so that no fact can be too old for it.
         base_at = self._since if self._since > plans[0].holds_from else -FOREVER
         people = {token: person.id for plan in plans for token, person in plan.person_by_token.items()}
@@ -112,7 +113,7 @@ class Watch:
                     continue
                 if kind is DutyKind.ROUND:
                     assert duty.route is not None
-                    rule = RoundRule(plan, duty, plan.route_by_id[duty.route])
+                    rule = RoundRule(plan, duty, plan.route_by_id[duty.route], self._tags[plan.version])
                     tracks.append(make_track(plan, duty, duty.route, rule, since, until))
                 elif post in duty.posts:
                     tracks.append(make_track(plan, duty, post, None, since, until))
@@ -349,6 +350,20 @@ class Watch:
             if owed.opens < end and owed.due >= start and owed.opens >= self._judged_from
         ]
         return sorted(found, key=lambda occurrence: (occurrence.opens_at, occurrence.id))
+
+
+def _known_tags(plans: Sequence[Plan]) -> dict[int, Mapping[str, str]]:
+    """By version of the plan: which checkpoint a tag is fixed to.
+
+    A tag that was enrolled too late is known to the versions before, too: it was on the wall already.
+    """
+    found: dict[int, Mapping[str, str]] = {}
+    later: Mapping[str, str] = {}
+    for plan in reversed(plans):
+        own = plan.checkpoint_by_tag
+        later = own if later.keys() <= own.keys() else {**later, **own}
+        found[plan.version] = later
+    return found
 
 
 __all__ = ["Changes", "Watch", "occurrence_id"]

@@ -27,7 +27,12 @@ def tag(route: int, stop: int) -> str:
 def bench_plan(site: str, rounds: int, scanners: int, holds_from: int) -> Plan:
     """A site with so many hourly rounds open at once, each on a route of ten checkpoints of its own."""
     routes = tuple(
-        Route(f"r{n}", {"en": f"Route {n}"}, Order.STRICT, tuple(f"c{n}-{i}" for i in range(CHECKPOINTS_PER_ROUTE)))
+        Route(
+            f"r{n}",
+            {"en": f"Route {n}"},
+            Order.STRICT,
+            tuple(f"c{n}-{i}" for i in range(CHECKPOINTS_PER_ROUTE)),
+        )
         for n in range(rounds)
     )
     return Plan(
@@ -46,7 +51,8 @@ def bench_plan(site: str, rounds: int, scanners: int, holds_from: int) -> Plan:
         devices=tuple(Device(f"s{n}", DeviceKind.SCANNER, ("patrol",)) for n in range(scanners)),
         routes=routes,
         duties=tuple(
-            Duty(f"d{n}", DutyKind.ROUND, Every(3600, 300), route=f"r{n}", post="patrol") for n in range(rounds)
+            Duty(f"d{n}", DutyKind.ROUND, Every(3600, 300), route=f"r{n}", post="patrol")
+            for n in range(rounds)
         ),
     )
 

@@ -54,7 +54,7 @@ def remembered(watch: Watch, scenario: Scenario) -> list[Judged]:
     return [each for each in judged(watch, scenario.now) if each.opens_at >= scenario.now - REMEMBERED_MS]
 
 
-randoms = st.randoms(use_true_random=False)
+randoms = st.integers(0, 2**32).map(Random)
 
 
 @given(scenarios(), randoms, st.integers(1, 7))

@@ -77,7 +77,9 @@ class BrokerConnection(Connection):
             session.receiver,
             session.clock,
             session.counters,
-            receive_maximum=settings.receive_maximum,
+            # A mosquitto with `max_inflight_messages 0` ignores what it was told. Cutting it off would only
+            # begin the same again; not reading, when too much waits, bounds what it can do.
+            receive_maximum=None,
         )
         self.stored = session.stored
         self.ready = False

@@ -49,9 +49,9 @@ class Connection(asyncio.Protocol):
         clock: Clock,
         counters: Counters,
         *,
-        receive_maximum: int,
+        receive_maximum: int | None,
     ) -> None:
-        """`receive_maximum`: how many unacknowledged QoS 1 and 2 messages a version 5 peer was allowed."""
+        """`receive_maximum`: a version 5 peer with more unacknowledged messages is cut off; None: it is not."""
         self.parser = parser
         self.counters = counters
         self.loop = asyncio.get_running_loop()
@@ -178,7 +178,11 @@ class Connection(asyncio.Protocol):
             self._receiver(deliveries)
         if self.parser.fault is not None:
             self.fail(self.parser.fault)
-        elif self._owed > self._receive_maximum and self.parser.version == V5:
+        elif (
+            self._receive_maximum is not None
+            and self._owed > self._receive_maximum
+            and self.parser.version == V5
+        ):
             self.fail(
                 ProtocolError(
                     Reason.RECEIVE_MAXIMUM_EXCEEDED,
