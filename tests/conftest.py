@@ -6,8 +6,8 @@ import os
 
 from hypothesis import settings
 
-# CI tries the same examples each time, so that a red run is always of this change's making. `HYPOTHESIS_PROFILE=explore`
-# tries new ones, and more: run it after a change to what is judged.
+# CI tries the same examples each time, so that a red run is always of this change's making.
+# `HYPOTHESIS_PROFILE=explore` tries new ones, and more: run it after a change to what is judged.
 settings.register_profile("ci", derandomize=True, database=None, print_blob=True)
 settings.register_profile("explore", max_examples=3000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
