@@ -22,7 +22,7 @@ from tests.integration.service.yard import WAIT_S, encode, record, until
 class Device:
     """A device, played by paho on a thread of its own."""
 
-    def __init__(self, port: int, name: str, *, will: bool = True, version: int = paho.MQTTv311) -> None:
+    def __init__(self, port: int, name: str, *, will: bool = True, version: Any = paho.MQTTv311) -> None:
         self.name = name
         self.topic = f"patrol/v1/yard/{name}"
         self.seq = 0
