@@ -174,11 +174,12 @@ interface Named {
   name?: Name | string | null
 }
 
-/** What this page reads of a site file: the names of things, and who works there. */
+/** What this page reads of a site file: the names of things and of duties, and who works there. */
 export interface SitePlan {
   people?: (Named & { role?: string })[]
   posts?: Named[]
   checkpoints?: Named[]
   devices?: Named[]
   routes?: Named[]
+  duties?: Named[]
 }

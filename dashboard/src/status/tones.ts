@@ -65,9 +65,15 @@ const POSITIONS: Record<string, Look> = {
 export const positionLook = (code: string): Look =>
   Object.hasOwn(POSITIONS, code) ? POSITIONS[code]! : UNKNOWN
 
-/** A round that may begin but has not is told apart from one that somebody walks. */
-export const statusOf = (round: Pick<Occurrence, 'kind' | 'verdict' | 'started_at'>): string =>
-  round.kind === 'round' && round.verdict === 'open' && !round.started_at ? 'not_begun' : round.verdict
+/**
+ * What to say of a duty: its verdict, but a round that may begin is told apart from one that somebody walks, and a post that
+ * did not answer from one that nobody called.
+ */
+export function statusOf(one: Pick<Occurrence, 'kind' | 'verdict' | 'started_at' | 'reason'>): string {
+  if (one.kind === 'round') return one.verdict === 'open' && !one.started_at ? 'not_begun' : one.verdict
+  const said = one.reason?.code ?? ''
+  return one.verdict === 'missed' && ['no_answer', 'abnormal'].includes(said) ? said : one.verdict
+}
 
 export const KNOWN_STATUSES = Object.keys(LOOKS)
 export const KNOWN_POSITIONS = Object.keys(POSITIONS)

@@ -4,16 +4,10 @@ import { useI18n } from 'vue-i18n'
 import type { Name, Reason } from '@/api/types'
 import { useLive } from '@/stores/live'
 import * as format from '@/time/format'
+import { readFigure } from './figures'
 import { messages } from './i18n'
 import { nameIn, type Locale } from './names'
 import { pickVariant, sayParams, sayUnknown, type Speaker, type Wordings } from './reasons'
-
-/** A figure as the plan writes it, `every 60 min`, `3 per night`, `at 22:00`: its words are few, so they are put in both languages. */
-const FIGURES: [RegExp, string][] = [
-  [/^every (\d+) ?(s|min|h|d)$/, 'every'],
-  [/^(\d+) (?:times )?per (\w+)$/, 'times'],
-  [/^at (\d\d:\d\d(?:, ?\d\d:\d\d)*)$/, 'at'],
-]
 
 /** The groups of words that parameters of these names take theirs from. */
 const PARAM_WORDS: Record<string, string> = {
@@ -63,13 +57,12 @@ export function useWords() {
     return t(`${group}.${reason.code}.${variant}`, sayParams(speaker, params))
   }
 
-  const figure = (text: string) => {
-    for (const [pattern, key] of FIGURES) {
-      const match = pattern.exec(text)
-      if (match) return t(`figure.${key}`, { a: match[1] ?? '', b: match[2] ? word('per', match[2]) : '' })
-    }
-    return text
-  }
+  const figure = (text: string) =>
+    readFigure(text)
+      ?.map(({ key, a, b }) => t(`figure.${key}`, { a, b: word('per', b) }))
+      .join(t('list.separator')) ?? text
+
+  const duty = (id: string) => nameIn(locale.value, live.plan?.duties?.find((one) => one.id === id)?.name, id)
 
   return {
     t,
@@ -81,6 +74,7 @@ export function useWords() {
     span,
     word,
     figure,
+    duty,
     reason: (reason: Reason) => worded('reason', reason),
     finding: (finding: Reason) => worded('finding', finding),
   }
