@@ -83,6 +83,8 @@ class Engine:
         self.intake = Intake(self._doors)
         self.listeners: list[Callable[[set[str]], None]] = []
         """Called with the sites that changed, after each commit."""
+        self.can_hear: Callable[[], bool] = lambda: True
+        """Whether devices can be heard at all: not while a broker is away."""
         self.store_error: str | None = None
         self.commits = 0
         self.stepped_at = 0.0  # loop time of the last step, for the health check
@@ -272,6 +274,20 @@ class Engine:
             await self._committing
         self._send_acks()
 
+    def hold(self) -> None:
+        """Read a backlog first (law 7): we were cut off from the devices, or can hear them again.
+
+        Deadlines that pass wait until nothing from before comes in any more, or for `HOLD_S`: what keeps being cut
+        off must not keep alerts back for ever.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._held is None:
+            self._held = {}
+            self._hold_began = now
+        self._last_backlog = now
+        self._began_at = self.clock.now()
+        self._wake.set()
+
     def stop(self) -> None:
         """Let `run` return when everything that has come in is stored."""
         self._stopping = True
@@ -295,7 +311,8 @@ class Engine:
     def _seconds_to_deadline(self) -> float:
         if self._held is not None:
             now = asyncio.get_running_loop().time()
-            return min(self._last_backlog + QUIET_S, self._hold_began + HOLD_S) - now
+            quiet = self._last_backlog + QUIET_S if self.can_hear() else FOREVER
+            return min(quiet, self._hold_began + HOLD_S) - now
         return self.clock.seconds_until(self._timers[0][0]) if self._timers else FOREVER
 
     async def _step(self) -> Work:
