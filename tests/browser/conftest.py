@@ -14,11 +14,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    ViewportSize,
+    expect,
+)
 
 from tests.browser.fake_gateway import PAGES, FakeGateway
 
 HERE = Path(__file__).parent
+
+#: How long an expectation may take to come true (ms): a busy machine is slow, and nothing waits longer than it must.
+PATIENCE_MS = 15_000
+
 FLAGS = [
     "--disable-gpu",
     "--disable-quic",
@@ -27,6 +39,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -62,27 +77,20 @@ def gateway(running_gateway: FakeGateway) -> FakeGateway:
     return running_gateway
 
 
+VIEWPORT: ViewportSize = {"width": 1280, "height": 720}
+
+
 def new_context(browser: Browser) -> BrowserContext:
     """A reader far from the site: whatever their browser's zone, the board shows the site's time."""
     made = browser.new_context(
-        viewport={"width": 1280, "height": 720},
-        timezone_id="America/New_York",
-        locale="en-US",
-        reduced_motion="reduce",
+        viewport=VIEWPORT, timezone_id="America/New_York", locale="en-US", reduced_motion="reduce"
     )
-    made.set_default_timeout(5_000)
+    made.set_default_timeout(PATIENCE_MS)
     return made
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with contextlib.closing(new_context(browser)) as made:
-        yield made
-
-
-@contextlib.contextmanager
-def watched(page: Page) -> Iterator[Page]:
-    """A page on which nothing may go wrong unseen: an error or a breach of the policy fails the test."""
+def watch(page: Page) -> list[str]:
+    """What goes wrong on a page: errors, and breaches of the policy."""
     troubles: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
@@ -93,18 +101,38 @@ def watched(page: Page) -> Iterator[Page]:
 
     page.on("console", on_console)
     page.on("pageerror", lambda error: troubles.append(str(error)))
-    yield page
-    assert troubles == []
+    return troubles
+
+
+@pytest.fixture(scope="session")
+def used_page(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
+    """One page for many tests: what costs is not the page but the process and the fonts of a new one."""
+    with contextlib.closing(new_context(browser)) as made:
+        opened = made.new_page()
+        yield opened, watch(opened)
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    with watched(context.new_page()) as opened:
-        yield opened
+def page(used_page: tuple[Page, list[str]]) -> Iterator[Page]:
+    """A page on which nothing may go wrong unseen, as good as new."""
+    opened, troubles = used_page
+    yield opened
+    if opened.url.startswith("http"):
+        opened.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
+    opened.goto("about:blank")
+    opened.mouse.move(0, 0)
+    opened.set_viewport_size(VIEWPORT)
+    opened.emulate_media(reduced_motion="reduce")
+    found = troubles.copy()
+    troubles.clear()
+    assert found == []
 
 
 @pytest.fixture
-def second(browser: Browser) -> Iterator[Page]:
-    """The page of another reader."""
-    with contextlib.closing(new_context(browser)) as other, watched(other.new_page()) as opened:
+def fresh_page(browser: Browser) -> Iterator[Page]:
+    """A new page, for tests that change what cannot be changed back: its clock, its listeners, that it was clicked."""
+    with contextlib.closing(new_context(browser)) as made:
+        opened = made.new_page()
+        troubles = watch(opened)
         yield opened
+        assert troubles == []

@@ -105,7 +105,7 @@ def test_a_code_that_the_page_does_not_know_is_shown_as_it_is(page: Page, gatewa
     expect(page.get_by_text("upside_down")).to_be_visible()
 
 
-def test_names_are_text_and_nothing_else(page: Page, gateway: FakeGateway) -> None:
+def test_names_are_text_and_nothing_else(fresh_page: Page, gateway: FakeGateway) -> None:
     attack = "<img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}@:app.title"
     board = scenes.bad()
     board["site"]["name"] = {"zh": attack}
@@ -120,13 +120,13 @@ def test_names_are_text_and_nothing_else(page: Page, gateway: FakeGateway) -> No
     board["alerts"][4]["reason"] = {"code": "report", "params": {"text": attack}}
     board["gate_feed"][0]["plate"] = attack
     gateway.show(board)
-    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
-    open_board(page, gateway)
-    expect(page.get_by_role("heading", level=1)).to_have_text(attack)
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_contain_text(attack)
-    assert page.locator("img, script:not([src])").count() == 0
+    fresh_page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    open_board(fresh_page, gateway)
+    expect(fresh_page.get_by_role("heading", level=1)).to_have_text(attack)
+    fresh_page.keyboard.press("j")
+    fresh_page.keyboard.press("Enter")
+    expect(fresh_page.get_by_role("dialog")).to_contain_text(attack)
+    assert fresh_page.locator("img, script:not([src])").count() == 0
 
 
 @pytest.mark.parametrize("query", ["", "?lang=en", "?kiosk"])
@@ -190,15 +190,15 @@ def test_a_site_with_nothing_to_show_has_calm_words_for_it(page: Page, gateway: 
         expect(page.get_by_text(words)).to_be_visible()
 
 
-def test_pages_turn_and_the_bad_ones_stay(page: Page, gateway: FakeGateway) -> None:
-    page.clock.install()
+def test_pages_turn_and_the_bad_ones_stay(fresh_page: Page, gateway: FakeGateway) -> None:
+    fresh_page.clock.install()
     gateway.show(scenes.bad())
-    open_board(page, gateway)
-    rows = page.locator(".radio .row .name")
+    open_board(fresh_page, gateway)
+    rows = fresh_page.locator(".radio .row .name")
     expect(rows.first).to_have_text("西门岗")
     seen = set(rows.all_inner_texts())
     for _ in range(3):
-        page.clock.run_for(8_000)
+        fresh_page.clock.run_for(8_000)
         expect(rows.first).to_have_text("西门岗")
         seen |= set(rows.all_inner_texts())
     assert seen == {name["zh"] for name in scenes.POSTS.values()}

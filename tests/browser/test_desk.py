@@ -154,34 +154,36 @@ def test_the_question_mark_shows_the_keys(page: Page, gateway: FakeGateway) -> N
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_everything_is_reached_by_the_tab_key(page: Page, gateway: FakeGateway) -> None:
+def test_everything_is_reached_by_the_tab_key(fresh_page: Page, gateway: FakeGateway) -> None:
     gateway.push(alerts=scenes.bad()["alerts"][:1])
-    open_board(page, gateway)
-    page.keyboard.press("Shift")  # the first key arms the sound, and its button goes away
-    expect(page.get_by_role("button", name="声音未开")).to_have_count(0)
-    buttons = page.locator("button:visible").count()
+    open_board(fresh_page, gateway)
+    fresh_page.keyboard.press("Shift")  # the first key arms the sound, and its button goes away
+    expect(fresh_page.get_by_role("button", name="声音未开")).to_have_count(0)
+    buttons = fresh_page.locator("button:visible").count()
     assert buttons == len(["alert", "acknowledge", *scenes.quiet()["rounds"], "by", "mute", "L", "F", "?"])
     reached = set()
     for _ in range(buttons):
-        page.keyboard.press("Tab")
-        reached.add(page.evaluate("[...document.querySelectorAll('button')].indexOf(document.activeElement)"))
+        fresh_page.keyboard.press("Tab")
+        reached.add(
+            fresh_page.evaluate("[...document.querySelectorAll('button')].indexOf(document.activeElement)")
+        )
     assert reached == set(range(buttons))
 
 
-def test_sound_says_when_it_is_off_or_muted(page: Page, gateway: FakeGateway) -> None:
+def test_sound_says_when_it_is_off_or_muted(fresh_page: Page, gateway: FakeGateway) -> None:
     gateway.show(scenes.bad())
-    open_board(page, gateway)
-    expect(page.get_by_role("button", name="声音未开")).to_be_visible()
-    page.get_by_role("button", name="声音未开").click()
-    expect(page.get_by_role("button", name="声音未开")).to_have_count(0)
-    page.keyboard.press("m")
-    expect(page.get_by_role("button", name="静音剩")).to_have_text(re.compile("静音剩 04:5"))
-    page.keyboard.press("m")
-    expect(page.get_by_role("button", name="静音剩")).to_have_count(0)
+    open_board(fresh_page, gateway)
+    expect(fresh_page.get_by_role("button", name="声音未开")).to_be_visible()
+    fresh_page.get_by_role("button", name="声音未开").click()
+    expect(fresh_page.get_by_role("button", name="声音未开")).to_have_count(0)
+    fresh_page.keyboard.press("m")
+    expect(fresh_page.get_by_role("button", name="静音剩")).to_have_text(re.compile("静音剩 04:5"))
+    fresh_page.keyboard.press("m")
+    expect(fresh_page.get_by_role("button", name="静音剩")).to_have_count(0)
 
 
-def test_an_alert_sounds_until_it_is_acknowledged(page: Page, gateway: FakeGateway) -> None:
-    page.add_init_script(
+def test_an_alert_sounds_until_it_is_acknowledged(fresh_page: Page, gateway: FakeGateway) -> None:
+    fresh_page.add_init_script(
         """window.tones = []
         const start = OscillatorNode.prototype.start
         OscillatorNode.prototype.start = function (at) {
@@ -189,36 +191,38 @@ def test_an_alert_sounds_until_it_is_acknowledged(page: Page, gateway: FakeGatew
           start.call(this, at)
         }"""
     )
-    open_board(page, gateway)
-    page.get_by_role("button", name="声音未开").click()
-    assert page.evaluate("window.tones") == []
+    open_board(fresh_page, gateway)
+    fresh_page.get_by_role("button", name="声音未开").click()
+    assert fresh_page.evaluate("window.tones") == []
     gateway.push(alerts=scenes.bad()["alerts"][:1])
-    page.evaluate(HEARD, 8)  # said, and said again
-    page.keyboard.press("a")
-    be(page, "王建国")
-    expect(page.locator(".card.acknowledged")).to_have_count(1)
-    page.evaluate("window.tones = []")
+    fresh_page.evaluate(HEARD, 8)  # said, and said again
+    fresh_page.keyboard.press("a")
+    be(fresh_page, "王建国")
+    expect(fresh_page.locator(".card.acknowledged")).to_have_count(1)
+    fresh_page.evaluate("window.tones = []")
     gateway.push(alerts=[scenes.bad()["alerts"][3]])
-    page.evaluate(HEARD, 1)
-    assert set(page.evaluate("window.tones")) == {660}, "a major alert sounds otherwise than a critical one"
+    fresh_page.evaluate(HEARD, 1)
+    assert set(fresh_page.evaluate("window.tones")) == {660}, (
+        "a major alert sounds otherwise than a critical one"
+    )
 
 
-def test_a_list_does_not_turn_under_a_reader(page: Page, gateway: FakeGateway) -> None:
-    page.clock.install()
+def test_a_list_does_not_turn_under_a_reader(fresh_page: Page, gateway: FakeGateway) -> None:
+    fresh_page.clock.install()
     gateway.show(scenes.bad())
-    open_board(page, gateway)
-    names = page.locator(".rounds .row .name")
-    row = page.locator(".rounds .row button").last
+    open_board(fresh_page, gateway)
+    names = fresh_page.locator(".rounds .row .name")
+    row = fresh_page.locator(".rounds .row button").last
     row.focus()
-    page.clock.run_for(300)
+    fresh_page.clock.run_for(300)
     before = names.all_inner_texts()
     for _ in range(3):
-        page.clock.run_for(8_000)
+        fresh_page.clock.run_for(8_000)
         assert names.all_inner_texts() == before
     expect(row).to_be_focused()
     row.blur()
     seen = set(before)
     for _ in range(2):
-        page.clock.run_for(8_000)
+        fresh_page.clock.run_for(8_000)
         seen |= set(names.all_inner_texts())
     assert seen > set(before)

@@ -100,11 +100,12 @@ def test_a_scan_turns_its_segment_green(
 
 def test_what_one_desk_does_is_seen_at_the_other(
     page: Page,
-    second: Page,
+    fresh_page: Page,
     real: RealGateway,
     site: str,
     device: Callable[[str], Device],
 ) -> None:
+    second = fresh_page
     open_site(page, real, site)
     open_site(second, real, site)
     device("gate-1").say("gate", event="forced")
@@ -134,31 +135,31 @@ def test_what_one_desk_does_is_seen_at_the_other(
 
 
 def test_a_killed_gateway_is_seen_and_one_that_is_back_goes_on_by_itself(
-    page: Page, real: RealGateway, site: str, device: Callable[[str], Device]
+    fresh_page: Page, real: RealGateway, site: str, device: Callable[[str], Device]
 ) -> None:
-    page.clock.install()
+    fresh_page.clock.install()
     loads: list[str] = []
-    page.on("load", lambda loaded: loads.append(loaded.url))
-    open_site(page, real, site)
+    fresh_page.on("load", lambda loaded: loads.append(loaded.url))
+    open_site(fresh_page, real, site)
     gate = device("gate-1")
     gate.say("gate", event="forced")
-    expect(page.locator(".card")).to_have_count(1)
+    expect(fresh_page.locator(".card")).to_have_count(1)
 
     real.kill()
-    page.clock.run_for(7_000)
-    expect(page.locator("strong[role=alert]")).to_have_text("本页与网关断开")
-    expect(page.get_by_text(re.compile(r"画面停在 \d\d:\d\d:\d\d，已 \d+ 秒"))).to_be_visible()
-    greyed = page.locator(".board > main")
+    fresh_page.clock.run_for(7_000)
+    expect(fresh_page.locator("strong[role=alert]")).to_have_text("本页与网关断开")
+    expect(fresh_page.get_by_text(re.compile(r"画面停在 \d\d:\d\d:\d\d，已 \d+ 秒"))).to_be_visible()
+    greyed = fresh_page.locator(".board > main")
     assert "grayscale(1)" in greyed.evaluate("(el) => getComputedStyle(el).filter")
 
     real.start()
-    page.clock.run_for(11_000)  # the longest pause between two attempts
-    expect(page.locator("strong[role=alert]")).to_have_count(0)
+    fresh_page.clock.run_for(11_000)  # the longest pause between two attempts
+    expect(fresh_page.locator("strong[role=alert]")).to_have_count(0)
     assert greyed.evaluate("(el) => getComputedStyle(el).filter") == "none"
     gate.say("gate", event="vehicle_in", plate="粤B12345")
-    expect(page.locator(".feed")).to_contain_text("粤B12345")
-    expect(page.locator(".card")).to_have_count(1)
-    expect(page.locator(".hero .number")).to_have_text(["1", "0", "0"])
+    expect(fresh_page.locator(".feed")).to_contain_text("粤B12345")
+    expect(fresh_page.locator(".card")).to_have_count(1)
+    expect(fresh_page.locator(".hero .number")).to_have_text(["1", "0", "0"])
     assert [alert["count"] for alert in real.alerts(site)] == [1]
     assert len(loads) == 1, "the page was not loaded anew"
 
@@ -178,24 +179,26 @@ def test_a_reader_that_the_gateway_lost_leaves_the_page_fresh(
 
 
 def test_another_language_keeps_everything_else(
-    page: Page, real: RealGateway, site: str, device: Callable[[str], Device]
+    fresh_page: Page, real: RealGateway, site: str, device: Callable[[str], Device]
 ) -> None:
     streams: list[str] = []
-    page.on("websocket", lambda stream: streams.append(stream.url))
-    open_site(page, real, site)
+    fresh_page.on("websocket", lambda stream: streams.append(stream.url))
+    open_site(fresh_page, real, site)
     device("scanner-1").scan("pier")
     device("gate-1").say("gate", event="stuck")
-    page.locator(".card .body").click()
-    drawer = page.get_by_role("dialog")
+    fresh_page.locator(".card .body").click()
+    drawer = fresh_page.get_by_role("dialog")
     expect(drawer).to_contain_text("大门道闸")
-    page.keyboard.press("l")
+    fresh_page.keyboard.press("l")
     expect(drawer).to_contain_text("Gate barrier")
     expect(drawer).to_contain_text("The barrier is stuck")
-    expect(page.locator(".card")).to_have_class(re.compile(r"\bchosen\b"))
-    expect(page.locator(".hero .number")).to_have_text(["0", "1", "0"])
-    expect(page.locator(".rounds .row").filter(has_text="Quay").locator(".strip .tone-ok")).to_have_count(1)
-    expect(page.locator("html")).to_have_attribute("lang", "en")
-    page.keyboard.press("l")
+    expect(fresh_page.locator(".card")).to_have_class(re.compile(r"\bchosen\b"))
+    expect(fresh_page.locator(".hero .number")).to_have_text(["0", "1", "0"])
+    expect(
+        fresh_page.locator(".rounds .row").filter(has_text="Quay").locator(".strip .tone-ok")
+    ).to_have_count(1)
+    expect(fresh_page.locator("html")).to_have_attribute("lang", "en")
+    fresh_page.keyboard.press("l")
     expect(drawer).to_contain_text("大门道闸")
     assert len(streams) == 1, "the stream was not begun again"
 
