@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 Json = dict[str, Any]
 WAIT_S = 20.0
@@ -145,7 +146,7 @@ class Device:
         self._seq = 0
         self._lock = threading.Lock()
         self._connected = threading.Event()
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, f"{site}/{name}", protocol=mqtt.MQTTv5)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, f"{site}/{name}", protocol=mqtt.MQTTv5)
         self._client.will_set(f"{self._topic}/state", '{"online": false}', qos=1, retain=True)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = lambda *_: self._connected.clear()
@@ -194,7 +195,7 @@ class Device:
         """The connection is gone without a word, as when a network fails."""
         self._client.loop_stop()
         connection = self._client.socket()
-        assert connection is not None
+        assert isinstance(connection, socket.socket)
         connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:

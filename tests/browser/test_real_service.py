@@ -71,7 +71,7 @@ def test_a_missed_deadline_is_seen_within_two_and_a_half_seconds(
         rounds_seen = time.time()
         page.locator(".radio .cell.tone-missed").first.wait_for()
         calls_seen = time.time()
-    first = {}
+    first: dict[str, float] = {}
     for alert in reversed(real.alerts(site)):
         first.setdefault(alert["kind"], datetime.fromisoformat(alert["deadline"]).timestamp())
     assert 0 <= rounds_seen - first["round_missed"] < SEEN_WITHIN_S
