@@ -15,14 +15,12 @@ import uvloop
 
 from gateway import remote, sitefile
 from gateway.clock import SYSTEM_CLOCK, Clock
-from gateway.demo import Demo, DemoError
 from gateway.ingest.mqtt.broker_url import BrokerUrlError
 from gateway.ingest.mqtt.endpoint import EndpointError
 from gateway.service import Service, ServiceError, stop_on_signals
 from gateway.settings import Settings, SettingsError
 from gateway.store.port import StoreError
 from gateway.store.sqlite import SqliteStore
-from gateway.web.server import WebServer
 
 T = TypeVar("T")
 
@@ -32,7 +30,6 @@ EXPECTED = (
     StoreError,
     EndpointError,
     BrokerUrlError,
-    DemoError,
     sitefile.SiteFileError,
     remote.RemoteError,
 )
@@ -144,6 +141,9 @@ def run(
 
 
 async def _serve(settings: Settings) -> None:
+    # Not above: the web takes half a second to load, and most commands do without.
+    from gateway.web.server import WebServer
+
     stopped = asyncio.Event()
     stop_on_signals(stopped.set)
     host, port = settings.http_address
@@ -184,6 +184,8 @@ def demo(
     speed: float, http: str, broker: str, seed: int | None, data: Path | None, exit_at_end: bool
 ) -> None:
     """Play an accelerated night at a simulated estate, everything on this machine."""
+    from gateway.demo import Demo
+
     _log_to_stderr("warning")
     sys.exit(_run(Demo(speed, http, broker, seed, data, exit_at_end).play()))
 

@@ -24,7 +24,7 @@ from checkpoint_firmware_sim.scenario import load_scenario
 from checkpoint_firmware_sim.times import local_time_nearest
 from gateway import sitefile
 from gateway.clock import Clock
-from gateway.service import Service, stop_on_signals
+from gateway.service import Service, ServiceError, stop_on_signals
 from gateway.settings import Settings
 from gateway.store.port import Commit, PlanRow
 from gateway.store.sqlite import SqliteStore
@@ -37,7 +37,7 @@ _END_S = 5.0
 """How long the simulator may take to end (s)."""
 
 
-class DemoError(Exception):
+class DemoError(ServiceError):
     """The demonstration cannot be played; the message says why."""
 
 

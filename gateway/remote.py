@@ -17,8 +17,8 @@ class RemoteError(Exception):
 
 def _call(api: str, method: str, path: str, body: bytes | None = None, kind: str | None = None) -> bytes:
     headers = {"Content-Type": kind} if kind else {}
-    request = Request(f"{api.rstrip('/')}{path}", data=body, method=method, headers=headers)
     try:
+        request = Request(f"{api.rstrip('/')}{path}", data=body, method=method, headers=headers)
         with urlopen(request, timeout=_TIMEOUT_S) as answer:
             found: bytes = answer.read()
             return found
