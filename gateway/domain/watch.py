@@ -21,7 +21,7 @@ from gateway.domain.assess import Assessment, assess, describe, occurrence_id
 from gateway.domain.barrier import Gates
 from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Report, Scan, Status
-from gateway.domain.hearing import Hearing
+from gateway.domain.hearing import DeviceHearing, Hearing
 from gateway.domain.plan import DutyKind, Plan
 from gateway.domain.rounds import RoundRule
 from gateway.domain.strands import RadioStrand, RoundStrand, Strand
@@ -192,16 +192,20 @@ class Watch:
     def _take_in(self, facts: Sequence[AnyFact], now: int) -> None:
         scans: list[Scan] = []
         calls: dict[str, list[RadioCall]] = {}
+        proofs: dict[str, DeviceHearing] = {}
         stored = now == -FOREVER
         for fact in facts:
             device = self.hearing.device(fact.device)
             if device.heard_at is None or fact.received_at > device.heard_at:
                 device.heard_at = fact.received_at
+            if device.pending:
+                proofs[fact.device] = device
             kind = type(fact)
             if kind is Scan:
                 scans.append(fact)  # type: ignore[arg-type]
             elif isinstance(fact, Status):
                 device.status(fact)
+                proofs[fact.device] = device
             elif isinstance(fact, RadioCall):
                 calls.setdefault(fact.post, []).append(fact)
             elif isinstance(fact, GateEvent):
@@ -213,8 +217,8 @@ class Watch:
         for post, found in calls.items():
             if strand := self._radio.get(post):
                 strand.add(found)
-        for name in {fact.device for fact in facts}:
-            if self.hearing.device(name).settle():
+        for name, device in proofs.items():
+            if device.settle():
                 for strand_no, place in self._awaiting.pop(name, ()):
                     self._strands[strand_no].touched.setdefault(
                         place, len(self._strands[strand_no].tracks[place].items)
