@@ -60,6 +60,7 @@ def plan() -> Json:
         "people": PEOPLE,
         "posts": [{"id": post, "name": name} for post, name in POSTS.items()],
         "checkpoints": [{"id": point, "name": name} for point, name in CHECKPOINTS.items()],
+        "duties": [{"id": "garage-hourly", "name": named("车库每小时巡查", "Hourly garage round")}],
     }
 
 

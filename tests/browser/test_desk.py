@@ -70,6 +70,7 @@ def test_an_alert_opens_with_all_that_is_known_of_it(page: Page, gateway: FakeGa
         "漏巡 · 地下车库",
         "没有记录；巡更棒三号 自 01:12 起失联",
         "5.4.6.1",
+        "车库每小时巡查",
         "每 60 分钟一次",
         "01:57:40",
         "消防泵房",
@@ -98,6 +99,36 @@ def test_the_record_of_an_alert_is_asked_of_the_server_where_the_board_lacks_it(
     expect(drawer).to_contain_text("Completed 6 min 20 s late")
     expect(drawer).to_contain_text("Difference7 min late")
     expect(drawer).to_contain_text("Garage ramp → Fire pump room took only 12 s (at least 40 s)")
+
+
+def test_an_open_record_follows_what_happens_to_its_alert(page: Page, gateway: FakeGateway) -> None:
+    call = {"at": scenes.at(-15), "outcome": "no_answer", "by": "wang-jg", "fact": "console-1/1/5"}
+    owed = scenes.round_(
+        "west-gate",
+        scenes.POSTS["west-gate"],
+        "missed",
+        {"code": "no_answer", "params": {"calls": 1}},
+        [],
+        opens=-45,
+        due=-13,
+    ) | {"kind": "radio_check", "visits": None, "calls": [call]}
+    alert = scenes.bad()["alerts"][0] | {"occurrences": [owed["id"]]}
+    gateway.show(scenes.quiet() | {"alerts": [alert]})
+    gateway.occurrences = [owed]
+    open_board(page, gateway)
+    page.locator("[data-alert=A-31] .body").click()
+    drawer = page.get_by_role("dialog")
+    expect(drawer.locator(".verdict b")).to_have_text("无应答")
+
+    answer = {"at": scenes.at(-10), "outcome": "answered", "by": "wang-jg", "fact": "console-1/1/6"}
+    late = {"verdict": "late", "reason": {"code": "answered_late", "params": {"by_s": 180}}}
+    gateway.occurrences = [owed | late | {"done_at": scenes.at(-10), "calls": [call, answer]}]
+    recovered = {"at": scenes.at(-10), "what": "recovered", "by": None, "params": {}}
+    closed = {"state": "resolved", "closed_at": scenes.at(-10), "history": [*alert["history"], recovered]}
+    gateway.push(alerts=[alert | closed])
+    expect(drawer.locator(".verdict")).to_have_text("晚点名晚了 3 分 才点名")
+    expect(drawer).to_contain_text("02:07:40 应答")
+    expect(page.locator("[data-alert=A-31] .why")).to_contain_text("02:07 自行恢复")
 
 
 def test_a_round_opens_too(page: Page, gateway: FakeGateway) -> None:
