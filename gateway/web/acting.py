@@ -24,6 +24,8 @@ _ACTING: Final = NOT_FOUND | {
     }
 }
 
+_NOTHING_SAID: Final = Act(by="anonymous", note="")
+
 _SITE_FILE: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -47,11 +49,6 @@ def acting_routes(context: Context) -> APIRouter:
             state = str(error)
             raise HTTPException(409, {"state": state, "message": f"the alert is {state}"}) from None
 
-    def with_note(said: Act) -> Act:
-        if not said.note.strip():
-            raise unprocessable(["body", "note"], "say in a note what was found or done")
-        return said
-
     @routes.post(
         "/alerts/{alert}/acknowledge",
         response_model=Alert,
@@ -59,7 +56,7 @@ def acting_routes(context: Context) -> APIRouter:
         tags=["alerts"],
         summary="Acknowledge an alert",
     )
-    async def acknowledge(alert: AlertPath, said: Act) -> Response:
+    async def acknowledge(alert: AlertPath, said: Act = _NOTHING_SAID) -> Response:
         """Somebody has seen it and sees to it. Answers the alert."""
         return answer(await act(alert, "acknowledge", said))
 
@@ -70,9 +67,9 @@ def acting_routes(context: Context) -> APIRouter:
         tags=["alerts"],
         summary="Resolve an alert",
     )
-    async def resolve(alert: AlertPath, said: Act) -> Response:
-        """It is dealt with; the note says how. Answers the alert."""
-        return answer(await act(alert, "resolve", with_note(said)))
+    async def resolve(alert: AlertPath, said: Act = _NOTHING_SAID) -> Response:
+        """It is dealt with; a note should say how. Answers the alert."""
+        return answer(await act(alert, "resolve", said))
 
     @routes.post(
         "/alerts/{alert}/note",
@@ -83,7 +80,9 @@ def acting_routes(context: Context) -> APIRouter:
     )
     async def note(alert: AlertPath, said: Act) -> Response:
         """Something to know about it, also when it is closed. Answers the alert."""
-        return answer(await act(alert, "note", with_note(said)))
+        if not said.note.strip():
+            raise unprocessable(["body", "note"], "say in a note what was found or done")
+        return answer(await act(alert, "note", said))
 
     @routes.post(
         "/quarantine/replay",

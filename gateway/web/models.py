@@ -228,5 +228,12 @@ class Health(Shape):
 class Act(Shape):
     """Who does something about an alert, and what there is to say about it."""
 
-    by: str = Field(min_length=1, max_length=64, pattern=r"\S", examples=["wang-jg"])
+    by: str = Field(
+        "anonymous",
+        min_length=1,
+        max_length=64,
+        pattern=r"\S",
+        examples=["wang-jg"],
+        description="Who does it. Until there is a sign-in, one who does not say is kept as `anonymous`.",
+    )
     note: str = Field("", max_length=2000, examples=["The reader was flat; checked on site."])

@@ -47,12 +47,10 @@ async def test_acknowledge_note_and_resolve(gateway: Gateway) -> None:
 async def test_an_act_needs_a_name_and_some_a_note(gateway: Gateway) -> None:
     alert = await forced(gateway)
     for action, body, where in (
-        ("acknowledge", {}, "by"),
         ("acknowledge", {"by": ""}, "by"),
         ("acknowledge", {"by": "  "}, "by"),
         ("acknowledge", {"by": "x" * 65}, "by"),
         ("note", {"by": "li"}, "note"),
-        ("resolve", {"by": "li", "note": " "}, "note"),
         ("note", {"by": "li", "note": "x" * 2001}, "note"),
         ("note", {"by": "li", "note": "x", "more": 1}, "more"),
     ):
@@ -136,3 +134,10 @@ async def test_a_plan_is_sent_as_yaml(gateway: Gateway) -> None:
 async def test_two_plans_at_once_are_two_versions(gateway: Gateway) -> None:
     answers = await asyncio.gather(*(gateway.put_plan(HARBOUR) for _ in range(3)))
     assert sorted(each["version"] for each in answers) == [2, 3, 4]
+
+
+async def test_one_who_does_not_say_who_is_kept_as_anonymous(gateway: Gateway) -> None:
+    alert = await forced(gateway)
+    answered = await gateway.http.post(f"/api/alerts/{alert}/acknowledge")
+    assert answered.status_code == 200
+    assert answered.json()["history"][-1]["by"] == "anonymous"
