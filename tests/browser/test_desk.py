@@ -123,7 +123,7 @@ def test_an_open_record_follows_what_happens_to_its_alert(page: Page, gateway: F
     answer = {"at": scenes.at(-10), "outcome": "answered", "by": "wang-jg", "fact": "console-1/1/6"}
     late = {"verdict": "late", "reason": {"code": "answered_late", "params": {"by_s": 180}}}
     gateway.occurrences = [owed | late | {"done_at": scenes.at(-10), "calls": [call, answer]}]
-    recovered = {"at": scenes.at(-10), "what": "recovered", "by": None, "params": {}}
+    recovered: scenes.Json = {"at": scenes.at(-10), "what": "recovered", "by": None, "params": {}}
     closed = {"state": "resolved", "closed_at": scenes.at(-10), "history": [*alert["history"], recovered]}
     gateway.push(alerts=[alert | closed])
     expect(drawer.locator(".verdict")).to_have_text("晚点名晚了 3 分 才点名")

@@ -84,6 +84,7 @@ export const useLive = defineStore('live', () => {
       },
       now: (told) => clock.set(told, machine.value),
     })
+    client.tick(machine.value)
   }
 
   /** Shows what an action answered at once; the stream will say the same. */
