@@ -43,7 +43,7 @@ def test_an_accelerated_night_runs_at_its_own_speed(page: Page, gateway: FakeGat
     gateway.ticking = False
     open_board(page, gateway)
     expect(page.get_by_text("演示 60 倍速")).to_be_visible()
-    expect(page.locator(".clock time")).to_have_text(re.compile(r"^02:19:\d\d$"))
+    expect(page.locator(".clock time")).to_have_text(re.compile(r"^02:18:\d\d$"))
 
 
 def test_a_round_shows_a_segment_for_each_checkpoint(page: Page, gateway: FakeGateway) -> None:

@@ -66,7 +66,7 @@ def test_a_missed_deadline_is_seen_within_two_and_a_half_seconds(
 ) -> None:
     open_site(page, real, site)
     with device("scanner-1").heartbeats(0.25), device("console-1").heartbeats(0.25):
-        real.hold(plan(site, rounds_every="3s", calls_every="4s"))
+        real.hold(plan(site, rounds_every="2s", calls_every="3s"))
         page.locator(".rounds .row.bad.tone-missed").first.wait_for()
         rounds_seen = time.time()
         page.locator(".radio .cell.tone-missed").first.wait_for()
