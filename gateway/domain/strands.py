@@ -31,6 +31,7 @@ _PRUNE_AT: Final = 256
 """So many remembered reads, at the least, before the old ones are forgotten."""
 
 FactT = TypeVar("FactT", Scan, RadioCall)
+Memory = tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]] | None
 
 
 def _order(fact: Scan | RadioCall) -> tuple[int, str, str, int]:
@@ -66,7 +67,8 @@ class Strand(Generic[FactT]):
         self._facts: list[FactT] = []
         self._last_at = -FOREVER  # when the last fact happened
         self._base: list[Track] | None = None  # None: as made, before any fact
-        self._snapshots: list[tuple[int, int, list[Track]]] = []  # facts folded, rolled to, tracks
+        # Facts folded, rolled to, tracks, and what `_memory` gave.
+        self._snapshots: list[tuple[int, int, list[Track], Memory]] = []
         self._rolled_to = -FOREVER
         self._snapshot_every = max(_SNAPSHOT_EVERY, 4 * len(self.tracks))
 
@@ -74,7 +76,8 @@ class Strand(Generic[FactT]):
         """Take in new facts, in any order; none of them may have happened before `base_at`."""
         kept = self._facts
         back_to: int | None = None
-        for fact in facts:
+        # Devices of one site are a little out of step with each other; most of that is within one batch.
+        for fact in sorted(facts, key=_order) if len(facts) > 1 else facts:
             at = fact.occurred_at
             if at > self._last_at or not kept or fact.order > kept[-1].order:
                 kept.append(fact)
@@ -110,17 +113,20 @@ class Strand(Generic[FactT]):
         base = self._base if self._base is not None else self._make()
         live, self.tracks = self.tracks, base
         touched, self.touched = self.touched, {}
-        self._start_at(0)
+        memory = self._memory()
+        self._recall(None)
         for fact in self._facts[:place]:
             self._take(fact)
         for track in base:
             track.roll(before)
             track.forget_before(before)
         self._base, self.tracks, self.touched = base, live, touched
-        self._start_at(len(self._facts))
+        self._recall(memory)
         del self._facts[:place]
         self._snapshots = [
-            (count - place, at, tracks) for count, at, tracks in self._snapshots if count > place
+            (count - place, at, tracks, reads)
+            for count, at, tracks, reads in self._snapshots
+            if count > place
         ]
         for track in live:
             track.roll(before)
@@ -128,7 +134,8 @@ class Strand(Generic[FactT]):
         self.base_at = max(self.base_at, before)
 
     def _snapshot(self, count: int) -> None:
-        self._snapshots.append((count, self._rolled_to, [track.copy() for track in self.tracks]))
+        tracks = [track.copy() for track in self.tracks]
+        self._snapshots.append((count, self._rolled_to, tracks, self._memory()))
         if len(self._snapshots) > _SNAPSHOTS:
             # Thin out the older half: going far back is rare and may fold a little more.
             half = len(self._snapshots) // 2
@@ -139,12 +146,12 @@ class Strand(Generic[FactT]):
         while self._snapshots and (self._snapshots[-1][0] > place or self._snapshots[-1][1] > at):
             self._snapshots.pop()
         if self._snapshots:
-            start, self._rolled_to, tracks = self._snapshots[-1]
+            start, self._rolled_to, tracks, memory = self._snapshots[-1]
             self.tracks = [track.copy() for track in tracks]
         else:
-            start, self._rolled_to = 0, -FOREVER
+            start, self._rolled_to, memory = 0, -FOREVER, None
             self.tracks = self._make() if self._base is None else [track.copy() for track in self._base]
-        self._start_at(start)
+        self._recall(memory)
         for number in range(start, len(self._facts)):
             self._take(self._facts[number])
             if (number + 1) % self._snapshot_every == 0:
@@ -160,8 +167,12 @@ class Strand(Generic[FactT]):
             first -= 1
         self.touched[place] = min(first, self.touched.get(place, first))
 
-    def _start_at(self, place: int) -> None:
-        """Forget or recall whatever folding the facts before `place` would have left beside the tracks."""
+    def _memory(self) -> Memory:
+        """What folding has left beside the tracks."""
+        return None
+
+    def _recall(self, memory: Memory) -> None:
+        """Take up what `_memory` gave once; None: as before the first fact."""
 
     def _take(self, fact: FactT) -> None:
         """Fold one fact into the tracks."""
@@ -201,16 +212,12 @@ class RoundStrand(Strand[Scan]):
                     else:
                         self._places[tag] = (*before, place)
 
-    def _start_at(self, place: int) -> None:
-        self._device_reads, self._guard_reads = {}, {}
-        first = place
-        facts = self._facts
-        while first > 0 and facts[place - 1].occurred_at - facts[first - 1].occurred_at <= REPEAT_MS:
-            first -= 1
-        for scan in facts[first:place]:
-            if places := self._places.get(scan.tag):
-                checkpoint = self._checkpoint(places[0], scan.tag)
-                self._is_repeat(scan, checkpoint, scan.occurred_at)
+    def _memory(self) -> Memory:
+        return self._device_reads.copy(), self._guard_reads.copy()
+
+    def _recall(self, memory: Memory) -> None:
+        devices, guards = memory or ({}, {})
+        self._device_reads, self._guard_reads = devices.copy(), guards.copy()
 
     def _take(self, fact: Scan) -> None:
         tag, at = fact.tag, fact.occurred_at
