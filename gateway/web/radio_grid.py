@@ -146,6 +146,8 @@ def _marks(occurrence: Occurrence) -> Iterator[tuple[int, str]]:
     elif code == "abnormal":
         yield done, code
     elif occurrence.verdict in (Verdict.LATE, Verdict.UNVERIFIED):
+        if occurrence.planned_at is not None:
+            yield occurrence.planned_at, occurrence.verdict.value  # the slot that was missed stays marked
         yield done, occurrence.verdict.value
     else:
         yield done, "on_time"

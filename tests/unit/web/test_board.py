@@ -155,6 +155,13 @@ async def test_the_radio_grid_of_a_night() -> None:
     assert board_models.Board.model_validate(board)
 
 
+async def test_a_slot_in_which_nobody_called_stays_marked_after_the_late_call() -> None:
+    night = Night()
+    night.at("23 22:02", night.call("23 22:02", "east"))
+    board = make_board(night.desk, night.at("23 23:06", night.call("23 23:05", "east")))
+    assert row(board, "east")[:3] == "+ll"
+
+
 async def test_between_two_radio_duties_the_next_one_is_shown_and_far_from_both_none() -> None:
     night = Night()
     assert make_board(night.desk, night.at("23 18:30"))["radio"]["slot_s"] == 7200
