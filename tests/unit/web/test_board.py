@@ -158,7 +158,7 @@ async def test_the_radio_grid_of_a_night() -> None:
 async def test_a_slot_in_which_nobody_called_stays_marked_after_the_late_call() -> None:
     night = Night()
     night.at("23 22:02", night.call("23 22:02", "east"))
-    board = make_board(night.desk, night.at("23 23:06", night.call("23 23:05", "east")))
+    board = make_board(night.desk, night.at("23 23:02", night.call("23 23:01", "east")))
     assert row(board, "east")[:3] == "+ll"
 
 
