@@ -491,8 +491,3 @@ class Engine:
 def _answer(done: asyncio.Future[T], result: T) -> None:
     if not done.cancelled():
         done.set_result(result)
-
-
-def _fail(done: asyncio.Future[T], error: Exception) -> None:
-    if not done.cancelled():
-        done.set_exception(error)
