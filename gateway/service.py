@@ -80,6 +80,7 @@ class Service:
                 self.clock,
                 host=address[0],
                 port=address[1],
+                authorise=self._identity,
                 allow_bridges=True,
                 limits=Limits(max_packet=LARGEST_PACKET),
             )
@@ -88,12 +89,14 @@ class Service:
         else:
             self.client = BrokerClient(
                 settings.broker,
-                f"patrol-gateway-{path.stem}",
+                _client_id(settings.data),
                 BROKER_FILTERS,
                 self.engine.receive,
                 self.clock,
                 settings=ClientSettings(max_packet=LARGEST_PACKET),
+                on_change=lambda connected: self.engine.hold(),
             )
+            self.engine.can_hear = lambda: self.client is not None and self.client.connected
             self.engine.send_down = self.client.publish
             await self.client.start()
 
