@@ -27,9 +27,6 @@ from gateway.store.sqlite import SqliteStore
 log = logging.getLogger("gateway")
 
 LARGEST_PACKET = 8 << 20
-"""Bytes of one MQTT packet. More than a record may have: what is too large is kept in part, with its reason."""
-
-LARGEST_PACKET = 8 << 20
 """Larger than any payload that is taken in (bytes), so that one that is too large is kept to be looked at."""
 
 BROKER_FILTERS = ("patrol/v1/+/+/up", "patrol/v1/+/+/state")
