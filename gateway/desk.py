@@ -11,12 +11,13 @@ from gateway.domain.alerts import KEEP_CLOSED_MS, Alert
 from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import AnyFact
 from gateway.domain.plan import Plan
-from gateway.domain.verdicts import Verdict, VerdictChange
+from gateway.domain.silences import LONGEST_MS, Silence
+from gateway.domain.verdicts import Excuse, Verdict, VerdictChange
 from gateway.domain.watch import Changes, Watch
 from gateway.ingest.doors import SiteDoors
 from gateway.ingest.records import RefusedError, decode, make_fact
-from gateway.shapes import alert_from_json, alert_json, occurrence_json
-from gateway.store.port import AlertRow, Commit, FactRow, Store, VerdictRow
+from gateway.shapes import alert_from_json, alert_json, occurrence_json, silence_from_json
+from gateway.store.port import ActionRow, AlertRow, Commit, FactRow, Store, VerdictRow
 
 LOOK_BACK_MS: Final = 40 * 86_400_000
 """How much of the past is read at the start: the longest common period, a month, and some days."""
@@ -51,12 +52,16 @@ class Desk:
         judged_from = start + WARM_UP_MS if start > begin else begin
         kept = await store.alerts(site, since=now - KEEP_CLOSED_MS, limit=_ALL)
         alerts = [alert_from_json(shape) for shape in kept]
+        excuses = await store.actions(site, judged_from, what=("excuse",))
         watch = Watch(
             plans,
             since=max(start, begin),
             judged_from=judged_from,
             alerts=alerts,
             last_alert=await store.last_alert(site),
+            silences=await read_silences(store, site, now),
+            excuses=[excuse_from_row(row) for row in excuses],
+            blind=[(row.since, row.until) for row in await store.blind(start)],
         )
         desk = cls(plans, watch)
         recent = min(now - WARM_UP_MS, start if since is not None else now)
@@ -74,6 +79,7 @@ class Desk:
         for row in await store.device_states(site):
             if door := desk.doors.by_device.get(row.device):
                 door.health.online = row.online
+                watch.outages.state(row.device, row.online, row.at)
         watch.recall(facts, known)
         return desk
 
@@ -99,6 +105,20 @@ class Desk:
             occurrence.reason.code,
             _encode(occurrence_json(occurrence, self.site, self.checkpoint_names)),
         )
+
+
+async def read_silences(store: Store, site: str, now: int) -> list[Silence]:
+    """The silences that have not ended, and those that ended within the last two days."""
+    rows = await store.actions(site, now - LONGEST_MS - KEEP_CLOSED_MS, what=("silence", "unsilence"))
+    latest: dict[str, Silence] = {}
+    for row in reversed(rows):
+        latest[row.target] = silence_from_json(msgspec.json.decode(row.body), row.origin)
+    return [silence for silence in latest.values() if silence.end > now - KEEP_CLOSED_MS]
+
+
+def excuse_from_row(row: ActionRow) -> Excuse:
+    """The excuse that a person gave."""
+    return Excuse(row.target, row.by, msgspec.json.decode(row.body)["note"], row.at, row.origin or None)
 
 
 def alert_row(alert: Alert, now: int) -> AlertRow:

@@ -14,6 +14,7 @@ import heapq
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -21,16 +22,14 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from gateway.clock import Clock
-from gateway.desk import Desk, alert_row
-from gateway.domain.alerts import Alert
+from gateway.desk import Desk
 from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import AnyFact, GateEvent, Report
 from gateway.domain.plan import Plan
 from gateway.ingest.delivery import Delivery, Link
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.intake import Intake, Taken
-from gateway.shapes import Json, alert_from_json, alert_json
-from gateway.store.port import Commit, PlanRow, Store, StoreError
+from gateway.store.port import ActionRow, BlindRow, Commit, PlanRow, Store, StoreError
 
 T = TypeVar("T")
 log = logging.getLogger("gateway")
@@ -49,6 +48,11 @@ QUIET_S: Final = 1.0
 
 HOLD_S: Final = 30.0
 """… or after so long (s): a backlog that is still coming in then must not keep alerts back for ever."""
+
+SIGN_EVERY_S: Final = 10.0
+"""So often at the least something is written (s), so that the next start knows how long we were down."""
+
+SHORTEST_BLINDNESS_MS: Final = 1_000
 
 _RETRY_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 
@@ -83,8 +87,6 @@ class Engine:
         self.intake = Intake(self._doors)
         self.listeners: list[Callable[[set[str]], None]] = []
         """Called with the sites that changed, after each commit."""
-        self.can_hear: Callable[[], bool] = lambda: True
-        """Whether devices can be heard at all: not while a broker is away."""
         self.store_error: str | None = None
         self.commits = 0
         self.stepped_at = 0.0  # loop time of the last step, for the health check
@@ -101,6 +103,11 @@ class Engine:
         self._hold_began = 0.0
         self._began_at = 0  # ms, when the hold began
         self._last_backlog = 0.0
+        self._hearing = True  # whether devices can be heard at all: not while a broker is away
+        self._problem = ""  # why not, for people
+        self.deaf_since: int | None = None
+        """Since when no device can be heard (ms); None when they can."""
+        self._signed_at = 0.0  # loop time of the last commit
         self._stopping = False
 
     def _doors(self, site: str) -> SiteDoors | None:
@@ -122,6 +129,9 @@ class Engine:
     async def load(self, plans: dict[str, list[Plan]]) -> None:
         """Make every site's desk from the store; `plans`: all versions by site, in order."""
         now = self.clock.now()
+        last_sign = await self.store.last_sign()
+        if last_sign is not None and now - last_sign >= SHORTEST_BLINDNESS_MS:
+            await self.store.commit(Commit(now, blind=[BlindRow(last_sign, now, "down")]))
         for site, versions in plans.items():
             self.desks[site] = await Desk.rebuild(versions, self.store, now)
         had_records = await self._recall_seqs()
@@ -180,9 +190,10 @@ class Engine:
         async def run(work: Work) -> T:
             return change(work)
 
-        return await self._request(run)
+        return await self.change(run)
 
-    async def _request(self, change: Callable[[Work], Awaitable[T]]) -> T:
+    async def change(self, change: Callable[[Work], Awaitable[T]]) -> T:
+        """The same for a change that must wait for something itself."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         async def run(work: Work) -> None:
@@ -198,26 +209,7 @@ class Engine:
         self._wake.set()
         return await done
 
-    async def act_on_alert(self, alert_id: str, what: str, by: str, note: str) -> Json:
-        """A person acknowledges, resolves or notes. Raises KeyError for an unknown alert, `WrongStateError`."""
-        stored = await self.store.alert(alert_id)
-        if stored is None or stored["site"] not in self.desks:
-            raise KeyError(alert_id)
-        desk = self.desks[stored["site"]]
-
-        async def change(work: Work) -> Json:
-            now = self.clock.now()
-            book = self.desks[desk.site].watch.alerts
-            alert: Alert = book.find(alert_id) or alert_from_json(stored)
-            book.act(alert, what, by, note, now)
-            book.changed.pop(alert.id)
-            work.commit.alerts.append(alert_row(alert, now))
-            work.touched.add(desk.site)
-            return alert_json(alert)
-
-        return await self._request(change)
-
-    async def adopt_plan(self, plan: Plan, body: str) -> None:
+    async def adopt_plan(self, plan: Plan, body: str, by: str = "anonymous", origin: str = "") -> None:
         """Store a new version of a site's plan and judge by it from `plan.holds_from` on.
 
         Raises ValueError when its version is not the one after the last.
@@ -229,11 +221,15 @@ class Engine:
                 raise ValueError(f"version {plan.version} does not follow the last one of {plan.site}")
             now = self.clock.now()
             work.commit.plans.append(PlanRow(plan.site, plan.version, plan.holds_from, now, body))
-            await self._rebuild(plan.site, [*before, plan], work, now)
+            act = ActionRow(plan.site, now, by, origin, "plan", str(plan.version), b"{}")
+            work.commit.actions.append(act)
+            await self.rebuild(plan.site, [*before, plan], work, now)
 
-        await self._request(change)
+        await self.change(change)
 
-    async def replay_quarantine(self, reason: str | None) -> tuple[int, int]:
+    async def replay_quarantine(
+        self, reason: str | None, by: str = "anonymous", origin: str = ""
+    ) -> tuple[int, int]:
         """Try refused records again: how many became facts, and how many are left."""
         entries = await self.store.quarantine(reason, limit=10_000)
 
@@ -246,10 +242,13 @@ class Engine:
                 if self.intake.take_again(entry.topic, entry.payload, entry.first_at, taken, noted=noted):
                     work.commit.cleared.append(entry.id)
             mended = len(work.commit.cleared)
+            for site in taken.facts:
+                act = ActionRow(site, self.clock.now(), by, origin, "replay_quarantine", reason or "", b"{}")
+                work.commit.actions.append(act)
             await self._judge_or_hold(taken, work, self.clock.now())
             return mended
 
-        mended = await self._request(change)
+        mended = await self.change(change)
         return mended, len(entries) - mended
 
     # -- the loop -------------------------------------------------------------------------------------------
@@ -259,12 +258,14 @@ class Engine:
         loop = asyncio.get_running_loop()
         self._hold_began = self._last_backlog = loop.time()
         self._began_at = self.clock.now()
+        self._signed_at = loop.time()
         while True:
             await self._something_to_do()
             if self._stopping and not self._inbox and not self._requests:
                 break
             self.stepped_at = loop.time()
             work = await self._step()
+            work.commit.alive = loop.time() - self._signed_at >= SIGN_EVERY_S
             if self._committing is not None:
                 await self._committing
                 self._committing = None
@@ -272,9 +273,29 @@ class Engine:
                 self._committing = asyncio.create_task(self._commit(work))
         if self._committing is not None:
             await self._committing
+        with suppress(StoreError):
+            # So that the next start knows to the moment how long we were down; else it takes the last commit.
+            await self.store.commit(Commit(self.clock.now(), alive=True))
         self._send_acks()
 
-    def hold(self) -> None:
+    def can_hear_now(self, connected: bool, problem: str = "") -> None:
+        """The way to all devices broke, or is there again: a transport tells. `problem` is for people."""
+        self._hearing, self._problem = connected, problem
+
+        async def note(work: Work) -> None:
+            now = self.clock.now()
+            since, self.deaf_since = self.deaf_since, None if connected else self.deaf_since or now
+            if self.deaf_since == since:
+                return
+            if since is not None and now - since >= SHORTEST_BLINDNESS_MS:
+                work.commit.blind.append(BlindRow(since, now, "cut_off"))
+            for desk in self.desks.values():
+                desk.watch.deaf(since or now, now if connected else None, now)
+
+        self._requests.append(note)
+        self._hold()
+
+    def _hold(self) -> None:
         """Read a backlog first (law 7): we were cut off from the devices, or can hear them again.
 
         Deadlines that pass wait until nothing from before comes in any more, or for `HOLD_S`: what keeps being cut
@@ -297,10 +318,10 @@ class Engine:
         """Return when there is a delivery or a request, or when a deadline has come."""
         while not (self._inbox or self._requests or self._stopping):
             timeout = self._seconds_to_deadline()
-            if timeout <= 0:
+            self.stepped_at = asyncio.get_running_loop().time()
+            if timeout <= 0 or self.stepped_at - self._signed_at >= SIGN_EVERY_S:
                 return
             self._wake.clear()
-            self.stepped_at = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(min(timeout, 1.0)):
                     await self._wake.wait()
@@ -311,7 +332,7 @@ class Engine:
     def _seconds_to_deadline(self) -> float:
         if self._held is not None:
             now = asyncio.get_running_loop().time()
-            quiet = self._last_backlog + QUIET_S if self.can_hear() else FOREVER
+            quiet = self._last_backlog + QUIET_S if self._hearing else FOREVER
             return min(quiet, self._hold_began + HOLD_S) - now
         return self.clock.seconds_until(self._timers[0][0]) if self._timers else FOREVER
 
@@ -344,18 +365,22 @@ class Engine:
             await self._requests.popleft()(work)
         if self._held is not None and self._seconds_to_deadline() <= 0:
             held, self._held = self._held, None
+            if self.deaf_since is not None:
+                for site, desk in self.desks.items():
+                    desk.watch.tell_cut_off(self.deaf_since, self._problem, now)
+                    held.setdefault(site, [])
             for site, facts in held.items():
                 if any(self.desks[site].watch.is_too_old(fact) for fact in facts):
                     await self._judge_history(site, facts, work, now)
                 else:
-                    self._advance(site, facts, work, now)
+                    self.advance(site, facts, work, now)
         if self._held is None:
             timers = self._timers
             while timers and timers[0][0] <= now:
                 wake, site = heapq.heappop(timers)
                 if self._wakes.get(site) == wake:
                     del self._wakes[site]
-                    self._advance(site, (), work, now)
+                    self.advance(site, (), work, now)
         return work
 
     def _is_backlog(self, taken: Taken) -> bool:
@@ -377,11 +402,14 @@ class Engine:
         self._judge(taken, work, now)
 
     def _judge(self, taken: Taken, work: Work, now: int) -> None:
+        for state in taken.states:
+            self.desks[state.site].watch.outages.state(state.device, state.online, state.at)
+            taken.facts.setdefault(state.site, [])
         for site, facts in taken.facts.items():
-            self._advance(site, facts, work, now)
+            self.advance(site, facts, work, now)
         work.touched |= taken.touched
 
-    def _advance(self, site: str, facts: list[AnyFact] | tuple[()], work: Work, now: int) -> None:
+    def advance(self, site: str, facts: list[AnyFact] | tuple[()], work: Work, now: int) -> None:
         desk = self.desks[site]
         if self._held is not None:
             self._held.setdefault(site, []).extend(
@@ -393,7 +421,7 @@ class Engine:
         else:
             changes = desk.watch.step(now, facts)
             self._refile(desk)
-        if changes.verdicts or changes.alerts:
+        if changes.verdicts or changes.alerts or changes.notices:
             desk.record(changes, work.commit, now)
         if facts or changes.verdicts or changes.alerts:
             work.touched.add(site)
@@ -410,7 +438,7 @@ class Engine:
         """Facts from before what is in memory: store them, and judge from the stored facts again."""
         oldest = min(fact.occurred_at for fact in facts)
         await self._write_before(work)
-        await self._rebuild(site, self.desks[site].plans, work, now, since=oldest)
+        await self.rebuild(site, self.desks[site].plans, work, now, since=oldest)
 
     async def _write_before(self, work: Work) -> None:
         """Write what this step has so far, so that a rebuild reads it."""
@@ -421,11 +449,13 @@ class Engine:
             await self._store(work.commit)
             work.commit = Commit(work.commit.at)
 
-    async def _rebuild(
+    async def rebuild(
         self, site: str, versions: list[Plan], work: Work, now: int, since: int | None = None
     ) -> None:
         await self._write_before(work)
         desk = await Desk.rebuild(versions, self.store, now, since)
+        if self.deaf_since is not None:
+            desk.watch.deaf(self.deaf_since, None, now)
         if (old := self.desks.get(site)) is not None:
             desk.doors.adopt(old.doors)
             for door in desk.doors.by_device.values():
@@ -435,7 +465,7 @@ class Engine:
         if self._held is not None:
             self._held[site] = []  # the new desk has read them from the store
         self.intake.plans_changed()
-        self._advance(site, (), work, now)
+        self.advance(site, (), work, now)
         work.touched.add(site)
 
     # -- writing --------------------------------------------------------------------------------------------
@@ -473,6 +503,7 @@ class Engine:
                 log.info("the store works again after %d attempts", attempt)
                 self.store_error = None
             self.commits += 1
+            self._signed_at = asyncio.get_running_loop().time()
             return
 
     def _send_acks(self) -> None:

@@ -91,9 +91,9 @@ class Service:
                 self.engine.receive,
                 self.clock,
                 settings=ClientSettings(max_packet=LARGEST_PACKET),
-                on_change=lambda connected: self.engine.hold(),
+                on_change=lambda connected: self.engine.can_hear_now(connected, self.broker_problem() or ""),
             )
-            self.engine.can_hear = lambda: self.client is not None and self.client.connected
+            self.engine.can_hear_now(False, "not connected yet")
             self.engine.send_down = self.client.publish
             await self.client.start()
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from gateway.domain.alerts import Alert, AlertEvent, AlertKind, AlertState, Severity
 from gateway.domain.plan import EscalationStep
-from gateway.domain.verdicts import Occurrence, Reason
+from gateway.domain.silences import Silence
+from gateway.domain.verdicts import Excuse, Occurrence, Reason
 from gateway.instants import maybe_rfc3339, parse_instant, rfc3339
 
 Json = dict[str, Any]
@@ -55,6 +56,10 @@ def occurrence_json(
             {"code": finding.code, "params": params_json(finding.params), "facts": list(finding.facts)}
             for finding in occurrence.findings
         ],
+        "excuse": None if occurrence.excuse is None else excuse_json(occurrence.excuse),
+        "judged": None
+        if occurrence.judged is None
+        else {"verdict": occurrence.judged[0].value, "reason": reason_json(occurrence.judged[1])},
     }
     if occurrence.kind.value == "round":
         shape["visits"] = [
@@ -74,6 +79,44 @@ def occurrence_json(
             for call in occurrence.calls
         ]
     return shape
+
+
+def excuse_json(excuse: Excuse) -> Json:
+    return {"by": excuse.by, "note": excuse.note, "at": rfc3339(excuse.at), "from": excuse.origin}
+
+
+def silence_json(silence: Silence) -> Json:
+    return {
+        "id": silence.id,
+        "site": silence.site,
+        "from": rfc3339(silence.start),
+        "to": rfc3339(silence.end),
+        "by": silence.by,
+        "reason": silence.reason,
+        "kinds": [kind.value for kind in silence.kinds],
+        "subjects": list(silence.subjects),
+        "maintenance": silence.maintenance,
+        "created_at": rfc3339(silence.created_at),
+        "ended_by": silence.ended_by,
+    }
+
+
+def silence_from_json(shape: Json, origin: str | None = None) -> Silence:
+    """The silence that `silence_json` wrote."""
+    return Silence(
+        id=shape["id"],
+        site=shape["site"],
+        start=parse_instant(shape["from"]),
+        end=parse_instant(shape["to"]),
+        by=shape["by"],
+        reason=shape["reason"],
+        kinds=tuple(AlertKind(kind) for kind in shape["kinds"]),
+        subjects=tuple(shape["subjects"]),
+        maintenance=shape["maintenance"],
+        created_at=parse_instant(shape["created_at"]),
+        origin=origin,
+        ended_by=shape["ended_by"],
+    )
 
 
 def alert_json(alert: Alert) -> Json:
@@ -96,18 +139,34 @@ def alert_json(alert: Alert) -> Json:
         "occurrences": list(alert.occurrences),
         "disproved": list(alert.disproved),
         "count": alert.count,
+        "excused": list(alert.excused),
         "facts": list(alert.facts),
+        "members": [{"device": name, "at": rfc3339(at)} for name, at in alert.members.items()],
+        "inhibited_by": alert.inhibited_by,
+        "silenced_by": alert.silenced_by,
+        "loud_since": maybe_rfc3339(alert.loud_since),
+        "steps_told": alert.steps_told,
+        "repeats": alert.repeats,
+        "told": list(alert.told),
+        "told_at": maybe_rfc3339(alert.told_at),
         "escalation": [{"after_s": step.after_s, "to": list(step.to)} for step in alert.escalation],
         "history": [
-            {"at": rfc3339(event.at), "what": event.what, "by": event.by, "params": params_json(event.params)}
+            {
+                "at": rfc3339(event.at),
+                "what": event.what,
+                "by": event.by,
+                "params": params_json(event.params),
+                "from": event.origin,
+            }
             for event in alert.history
         ],
     }
 
 
 def alert_from_json(shape: Json) -> Alert:
-    """The alert that `alert_json` wrote."""
+    """The alert that `alert_json` wrote; an older version of it wrote less."""
     closed_at = shape["closed_at"]
+    loud_since, told_at = shape.get("loud_since"), shape.get("told_at")
     return Alert(
         id=shape["id"],
         site=shape["site"],
@@ -125,10 +184,21 @@ def alert_from_json(shape: Json) -> Alert:
         duty=shape["duty"],
         occurrences=shape["occurrences"],
         disproved=shape["disproved"],
+        excused=shape.get("excused", []),
         facts=shape["facts"],
+        members={each["device"]: parse_instant(each["at"]) for each in shape.get("members", ())},
+        inhibited_by=shape.get("inhibited_by"),
+        silenced_by=shape.get("silenced_by"),
+        loud_since=None if loud_since is None else parse_instant(loud_since),
+        steps_told=shape.get("steps_told", 0),
+        repeats=shape.get("repeats", 0),
+        told=shape.get("told", []),
+        told_at=None if told_at is None else parse_instant(told_at),
         escalation=tuple(EscalationStep(step["after_s"], tuple(step["to"])) for step in shape["escalation"]),
         history=[
-            AlertEvent(parse_instant(e["at"]), e["what"], e["by"], _params_from_json(e["params"]))
+            AlertEvent(
+                parse_instant(e["at"]), e["what"], e["by"], _params_from_json(e["params"]), e.get("from")
+            )
             for e in shape["history"]
         ],
     )

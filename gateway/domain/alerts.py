@@ -1,123 +1,92 @@
-"""Alerts: verdicts and events that somebody must act on. At most one is open per (kind, subject) (law 8).
+"""The alert book: a site's alerts, from the changes of verdicts and events to those who are told.
 
-An alert has members: the occurrences that it is about. One that is proved to have been fulfilled in time
-leaves it; when none is left the alert is withdrawn. A late fulfilment, or a later occurrence of the duty that
-is fulfilled, is a recovery. Instants are ms since the epoch, UTC.
+At most one alert is open per (kind, subject) (law 8). An alert has members: the occurrences that it is about. One
+that is proved to have been fulfilled in time leaves it; when none is left the alert is withdrawn. A late fulfilment,
+or a later occurrence of the duty that is fulfilled, is a recovery. Instants are ms since the epoch, UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Final
+import heapq
+from collections.abc import Iterable
+from typing import Final
 
-from gateway.domain.plan import DutyKind, EscalationStep, Names, Plan
+from gateway.domain.alert import (
+    LIVE,
+    SEVERITY,
+    Alert,
+    AlertEvent,
+    AlertKind,
+    AlertState,
+    Severity,
+    WrongStateError,
+)
+from gateway.domain.calendar import FOREVER
+from gateway.domain.ladder import climb, next_rung, tell_the_end
+from gateway.domain.notices import Notice, NoticeKind
+from gateway.domain.plan import DutyKind, Names, Plan
+from gateway.domain.silences import Silence, Silences
 from gateway.domain.verdicts import FULFILLED, UNPROVED, Occurrence, Reason, Verdict, VerdictChange
 
 KEEP_CLOSED_MS: Final = 48 * 3_600_000
 """How long a closed alert still answers for its members, so that late proof finds it."""
 
-
-class AlertKind(StrEnum):
-    ROUND_MISSED = "round_missed"
-    RADIO_NOT_CALLED = "radio_not_called"
-    RADIO_NO_ANSWER = "radio_no_answer"
-    RADIO_ABNORMAL = "radio_abnormal"
-    GATE_FORCED = "gate_forced"
-    GATE_FAULT = "gate_fault"
-    REPORT_RAISED = "report_raised"
-
-
-class Severity(StrEnum):
-    MINOR = "minor"
-    MAJOR = "major"
-    CRITICAL = "critical"
-
-
-class AlertState(StrEnum):
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    RESOLVED = "resolved"
-    WITHDRAWN = "withdrawn"
-
-
-LIVE: Final = frozenset({AlertState.OPEN, AlertState.ACKNOWLEDGED})
-
-SEVERITY: Final[Mapping[AlertKind, Severity]] = {
-    AlertKind.ROUND_MISSED: Severity.MAJOR,
-    AlertKind.RADIO_NOT_CALLED: Severity.MAJOR,
-    AlertKind.RADIO_NO_ANSWER: Severity.CRITICAL,
-    AlertKind.RADIO_ABNORMAL: Severity.CRITICAL,
-    AlertKind.GATE_FORCED: Severity.CRITICAL,
-    AlertKind.GATE_FAULT: Severity.MAJOR,
-}
+RELEASE_MS: Final = 120_000
+"""So long after an outage what it explained stays quiet: the devices first send what they have kept."""
 
 _DISPROVABLE: Final = frozenset({AlertKind.ROUND_MISSED, AlertKind.RADIO_NOT_CALLED})
 """Kinds that say that something did not happen: proof that it did withdraws them."""
 
-
-class WrongStateError(Exception):
-    """An action on an alert that is not in a state for it; the message is the state."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertEvent:
-    """One line of an alert's history."""
-
-    at: int
-    what: str
-    by: str | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Alert:
-    """Something that somebody must act on."""
-
-    id: str
-    site: str
-    kind: AlertKind
-    subject: str
-    name: Names
-    severity: Severity
-    opened_at: int
-    deadline: int
-    reason: Reason
-    clause: str = ""
-    duty: str | None = None
-    state: AlertState = AlertState.OPEN
-    closed_at: int | None = None
-    occurrences: list[str] = field(default_factory=list)
-    disproved: list[str] = field(default_factory=list)
-    last_due: int = 0
-    facts: list[str] = field(default_factory=list)
-    escalation: tuple[EscalationStep, ...] = ()
-    history: list[AlertEvent] = field(default_factory=list)
-
-    @property
-    def count(self) -> int:
-        """How many occurrences it is about; 1 for an event."""
-        return max(1, len(self.occurrences))
+_OUTAGES: Final = frozenset({AlertKind.DEVICE_SILENT, AlertKind.SITE_SILENT, AlertKind.GATEWAY_CUT_OFF})
+"""Kinds that explain others."""
 
 
 class AlertBook:
     """The alerts of one site. `changed` collects what the caller has to store; the caller empties it."""
 
-    __slots__ = ("_by_occurrence", "_closed", "_live", "_next", "changed", "plan")
+    __slots__ = (
+        "_by_occurrence",
+        "_explained_by",
+        "_filed",
+        "_known",
+        "_live",
+        "_next",
+        "_outages_changed",
+        "_release_at",
+        "_silence_change",
+        "_wakes",
+        "changed",
+        "notices",
+        "plan",
+        "silences",
+    )
 
-    def __init__(self, plan: Plan, stored: Iterable[Alert] = (), last_number: int = 0) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        stored: Iterable[Alert] = (),
+        last_number: int = 0,
+        silences: Iterable[Silence] = (),
+    ) -> None:
         self.plan = plan
         self.changed: dict[str, Alert] = {}
+        self.notices: list[Notice] = []
+        """Who must be told what. Like `changed` to be taken and emptied by the caller."""
+        self.silences = Silences(silences)
         self._live: dict[tuple[AlertKind, str], Alert] = {}
-        self._closed: dict[str, Alert] = {}
+        self._known: dict[str, Alert] = {}  # live, or closed not long ago
         self._by_occurrence: dict[str, dict[AlertKind, Alert]] = {}
         self._next = last_number + 1
+        self._explained_by: dict[str, Alert] = {}  # silent device → the alert about it
+        self._outages_changed = True
+        self._silence_change = self.silences.next_change(-FOREVER)
+        self._release_at: dict[str, int] = {}
+        self._wakes: list[tuple[int, str]] = []
+        self._filed: dict[str, int] = {}
         for alert in sorted(stored, key=lambda alert: alert.opened_at):
+            self._known[alert.id] = alert
             if alert.state in LIVE:
                 self._live[(alert.kind, alert.subject)] = alert
-            else:
-                self._closed[alert.id] = alert
             for occurrence in alert.occurrences:
                 self._by_occurrence.setdefault(occurrence, {})[alert.kind] = alert
 
@@ -126,26 +95,32 @@ class AlertBook:
         """Open and acknowledged alerts, newest first."""
         return sorted(self._live.values(), key=lambda alert: alert.opened_at, reverse=True)
 
+    def live_of(self, kind: AlertKind, subject: str) -> Alert | None:
+        """The one live alert of a kind about a subject."""
+        return self._live.get((kind, subject))
+
     def closed_since(self, at: int) -> list[Alert]:
         """Alerts that were closed at or after an instant, at most `KEEP_CLOSED_MS` ago, newest first."""
         found = [
-            alert for alert in self._closed.values() if alert.closed_at is not None and alert.closed_at >= at
+            alert for alert in self._known.values() if alert.closed_at is not None and alert.closed_at >= at
         ]
         return sorted(found, key=lambda alert: alert.opened_at, reverse=True)
 
     def find(self, alert_id: str) -> Alert | None:
         """An alert that is live or was closed not long ago, by its id."""
-        live = (alert for alert in self._live.values() if alert.id == alert_id)
-        return self._closed.get(alert_id) or next(live, None)
+        return self._known.get(alert_id)
 
     def verdict_changed(self, change: VerdictChange, now: int) -> None:
         """Open, extend, explain, recover or withdraw what a changed verdict bears on."""
         occurrence = change.occurrence
-        problems = {} if change.superseded else _problems(occurrence)
+        excused = occurrence.verdict is Verdict.EXCUSED
+        problems = {} if change.superseded or excused else _problems(occurrence)
         known = self._by_occurrence.get(occurrence.id, {})
         for kind, alert in list(known.items()):
             if kind in problems:
                 self._explain(alert, problems[kind], now)
+            elif excused:
+                self._excused(alert, occurrence, now)
             elif not (change.superseded and kind not in _DISPROVABLE):
                 self._answered(alert, occurrence, change.superseded, now)
         for kind, reason in problems.items():
@@ -176,29 +151,141 @@ class AlertBook:
         self.changed[alert.id] = alert
         return alert
 
+    def open_outage(
+        self,
+        kind: AlertKind,
+        subject: str,
+        name: Names,
+        reason: Reason,
+        since: int,
+        now: int,
+        severity: Severity | None = None,
+    ) -> Alert:
+        """Open an alert about something that keeps us from hearing, which has lasted since `since`."""
+        alert = self._open(kind, subject, name, reason, since, now, severity)
+        self.note_outage(alert)
+        return alert
+
+    def note_outage(self, alert: Alert) -> None:
+        """An alert that explains others has changed."""
+        self._outages_changed = True
+        self.changed[alert.id] = alert
+
     def event_over(self, kind: AlertKind, subject: str, now: int, fact: str) -> None:
         """What an event alert told of is over."""
         alert = self._live.get((kind, subject))
         if alert is not None:
             alert.facts.append(fact)
-            self._recover(alert, now, [fact])
+            self.recover(alert, now, [fact])
 
-    def act(self, alert: Alert, what: str, by: str, note: str, now: int) -> None:
+    def act(self, alert: Alert, what: str, by: str, note: str, now: int, origin: str | None = None) -> None:
         """A person acknowledges, resolves or notes. Raises `WrongStateError` when the alert is closed."""
         params = {"note": note} if note else {}
         if what == "note":
-            alert.history.append(AlertEvent(now, "noted", by, params))
+            alert.history.append(AlertEvent(now, "noted", by, params, origin))
         elif alert.state not in LIVE:
             raise WrongStateError(alert.state.value)
         elif what == "acknowledge":
             if alert.state is AlertState.ACKNOWLEDGED:
                 raise WrongStateError(alert.state.value)
             alert.state = AlertState.ACKNOWLEDGED
-            alert.history.append(AlertEvent(now, "acknowledged", by, params))
+            alert.history.append(AlertEvent(now, "acknowledged", by, params, origin))
         else:
-            self._close(alert, AlertState.RESOLVED, now)
-            alert.history.append(AlertEvent(now, "resolved", by, params))
+            alert.history.append(AlertEvent(now, "resolved", by, params, origin))
+            self._close(alert, AlertState.RESOLVED, NoticeKind.RESOLVED, now)
         self.changed[alert.id] = alert
+
+    def silence(self, silence: Silence, now: int) -> None:
+        """Put a silence into force, or a changed one in its place."""
+        self.silences.put(silence)
+        self._silence_change = now
+
+    # -- who is told ----------------------------------------------------------------------------------------
+
+    @property
+    def next_wake(self) -> int:
+        """When `settle` must be called even if nothing changes."""
+        return min(self._wakes[0][0] if self._wakes else FOREVER, self._silence_change)
+
+    def settle(self, now: int) -> None:
+        """At the end of a step: mute what is explained or silenced, and tell who must be told by `now`."""
+        if self._outages_changed or self._silence_change <= now:
+            self._outages_changed = False
+            self._explained_by = self._explanations()
+            self._silence_change = self.silences.next_change(now)
+            looked = list(self._live.values())
+        else:
+            looked = [alert for alert in self.changed.values() if alert.state in LIVE]
+        while self._wakes and self._wakes[0][0] <= now:
+            at, alert_id = heapq.heappop(self._wakes)
+            if self._filed.get(alert_id) == at:
+                del self._filed[alert_id]
+                alert = self._known.get(alert_id)
+                if alert is not None and alert.state in LIVE:
+                    looked.append(alert)
+        for alert in looked:
+            self._mute(alert, now)
+            for notice in climb(alert, self.plan.repeat_s, now):
+                self.notices.append(notice)
+                self.changed[alert.id] = alert
+            wake = min(next_rung(alert, self.plan.repeat_s), self._release_at.get(alert.id, FOREVER))
+            if wake < self._filed.get(alert.id, FOREVER):
+                self._filed[alert.id] = wake
+                heapq.heappush(self._wakes, (wake, alert.id))
+
+    def _explanations(self) -> dict[str, Alert]:
+        found: dict[str, Alert] = {}
+        for alert in self._live.values():
+            if alert.kind is AlertKind.DEVICE_SILENT:
+                found.setdefault(alert.subject, alert)
+            elif alert.kind is AlertKind.SITE_SILENT:
+                found |= dict.fromkeys(alert.members, alert)
+        return found
+
+    def _explanation(self, alert: Alert) -> Alert | None:
+        """The outage that explains an alert (law 8); None when nothing does."""
+        if alert.kind in _OUTAGES:
+            site = self.live_of(AlertKind.SITE_SILENT, self.plan.site)
+            within = (
+                alert.kind is AlertKind.DEVICE_SILENT and site is not None and alert.subject in site.members
+            )
+            return site if within else None
+        if alert.reason.code != "no_proof":
+            return None
+        outages = [self._explained_by.get(device) for device in alert.reason.params["devices"]]
+        outages.append(self.live_of(AlertKind.GATEWAY_CUT_OFF, self.plan.site))
+        # What has been away for longer than anybody waits for it, a scanner in a drawer, explains nothing.
+        earliest = alert.deadline - self.plan.settle_after_s * 1000
+        explaining = [each for each in outages if each is not None and each.deadline > earliest]
+        return min(explaining, key=lambda each: (each.opened_at, each.id), default=None)
+
+    def _mute(self, alert: Alert, now: int) -> None:
+        outage = self._explanation(alert)
+        over = outage is None and alert.inhibited_by is not None and alert.reason.code == "no_proof"
+        if over and now < self._release_at.setdefault(alert.id, now + RELEASE_MS):
+            return
+        self._release_at.pop(alert.id, None)
+        silence = self.silences.covering(alert, now)
+        explained, silenced = outage.id if outage else None, silence.id if silence else None
+        if explained != alert.inhibited_by:
+            params = {"alert": explained or alert.inhibited_by}
+            event = AlertEvent(now, "inhibited", params=params)
+            alert.history.append(event if explained else AlertEvent(now, "released", params=params))
+            if outage is not None and outage.severity.rank < alert.severity.rank:
+                # What keeps us from knowing is as bad as what we do not know.
+                outage.severity = alert.severity
+                self.changed[outage.id] = outage
+        if silenced != alert.silenced_by:
+            params = {"silence": silenced or alert.silenced_by}
+            event = AlertEvent(now, "silenced", params=params)
+            alert.history.append(event if silenced else AlertEvent(now, "unsilenced", params=params))
+        if (explained, silenced) != (alert.inhibited_by, alert.silenced_by):
+            alert.inhibited_by, alert.silenced_by = explained, silenced
+            alert.loud_since = None
+            self.changed[alert.id] = alert
+        if alert.loud_since is None and not alert.muted:
+            alert.loud_since = now
+            self.changed[alert.id] = alert
 
     def forget_before(self, at: int) -> None:
         """Let go of closed alerts that nothing can bear on any more."""
@@ -208,11 +295,14 @@ class AlertBook:
                     del kinds[kind]
             if not kinds:
                 del self._by_occurrence[occurrence]
-        self._closed = {
+        self._known = {
             alert.id: alert
-            for alert in self._closed.values()
+            for alert in self._known.values()
             if alert.closed_at is None or alert.closed_at >= at
         }
+        self.silences.forget_before(at)
+
+    # -- opening and closing --------------------------------------------------------------------------------
 
     def _problem(self, kind: AlertKind, occurrence: Occurrence, reason: Reason, now: int) -> None:
         alert = self._live.get((kind, occurrence.subject))
@@ -258,6 +348,7 @@ class AlertBook:
         )
         self._next += 1
         self._live[(kind, subject)] = alert
+        self._known[alert.id] = alert
         return alert
 
     def _explain(self, alert: Alert, reason: Reason, now: int) -> None:
@@ -275,18 +366,31 @@ class AlertBook:
         in_time = superseded or occurrence.verdict in (Verdict.ON_TIME, Verdict.EARLY)
         if alert.kind not in _DISPROVABLE or not in_time:
             if alert.state in LIVE and occurrence.verdict in FULFILLED:
-                self._recover(alert, now, [fact.id for fact in occurrence.facts[-1:]])
+                self.recover(alert, now, [fact.id for fact in occurrence.facts[-1:]])
             return
         if occurrence.id in alert.disproved:
             return
         alert.disproved.append(occurrence.id)
         proof = {"occurrence": occurrence.id, "facts": [fact.id for fact in occurrence.facts]}
         self.changed[alert.id] = alert
-        if len(alert.disproved) < len(alert.occurrences) or alert.state is AlertState.WITHDRAWN:
+        if not _is_about_nothing(alert) or alert.state is AlertState.WITHDRAWN:
             alert.history.append(AlertEvent(now, "disproved", params=proof))
             return
-        self._close(alert, AlertState.WITHDRAWN, now)
         alert.history.append(AlertEvent(now, "withdrawn", params=proof))
+        self._close(alert, AlertState.WITHDRAWN, NoticeKind.WITHDRAWN, now)
+
+    def _excused(self, alert: Alert, occurrence: Occurrence, now: int) -> None:
+        """Somebody has excused an occurrence; when nothing else is left the alert is resolved."""
+        if occurrence.id in alert.excused:
+            return
+        alert.excused.append(occurrence.id)
+        excuse = occurrence.excuse
+        assert excuse is not None
+        params = {"occurrence": occurrence.id, "note": excuse.note}
+        alert.history.append(AlertEvent(now, "excused", excuse.by, params, excuse.origin))
+        self.changed[alert.id] = alert
+        if alert.state in LIVE and _is_about_nothing(alert):
+            self._close(alert, AlertState.RESOLVED, NoticeKind.RESOLVED, now)
 
     def _recover_earlier(self, occurrence: Occurrence, now: int) -> None:
         """A fulfilled occurrence ends what earlier ones of the same duty began."""
@@ -298,18 +402,24 @@ class AlertBook:
         for kind in kinds:
             alert = self._live.get((kind, occurrence.subject))
             if alert is not None and alert.duty == occurrence.duty and alert.last_due < occurrence.due_at:
-                self._recover(alert, now, [fact.id for fact in occurrence.facts[-1:]])
+                self.recover(alert, now, [fact.id for fact in occurrence.facts[-1:]])
 
-    def _recover(self, alert: Alert, now: int, facts: list[str]) -> None:
+    def recover(self, alert: Alert, now: int, facts: Iterable[str] = ()) -> None:
+        """What an alert told of is over by itself."""
         after = round((now - alert.deadline) / 1000)
-        self._close(alert, AlertState.RESOLVED, now)
-        alert.history.append(AlertEvent(now, "recovered", params={"after_s": after, "facts": facts}))
+        params = {"after_s": after, "facts": list(facts)}
+        alert.history.append(AlertEvent(now, "recovered", params=params))
+        self._close(alert, AlertState.RESOLVED, NoticeKind.RECOVERED, now)
         self.changed[alert.id] = alert
 
-    def _close(self, alert: Alert, state: AlertState, now: int) -> None:
+    def _close(self, alert: Alert, state: AlertState, told: NoticeKind, now: int) -> None:
+        was_live = alert.state in LIVE
         alert.state = state
         alert.closed_at = alert.closed_at or now
-        self._closed[alert.id] = alert
+        if was_live and alert.silenced_by is None:
+            notice = tell_the_end(alert, told, now)
+            self.notices += [notice] if notice else []
+        self._outages_changed |= alert.kind in _OUTAGES
         if self._live.get((alert.kind, alert.subject)) is alert:
             del self._live[(alert.kind, alert.subject)]
 
@@ -327,3 +437,22 @@ def _problems(occurrence: Occurrence) -> dict[AlertKind, Reason]:
     if verdict in UNPROVED and reason.code != "no_answer":
         problems[AlertKind.RADIO_NOT_CALLED] = reason
     return problems
+
+
+def _is_about_nothing(alert: Alert) -> bool:
+    """Whether each of its occurrences was disproved or excused."""
+    return set(alert.occurrences) <= {*alert.disproved, *alert.excused}
+
+
+__all__ = [
+    "KEEP_CLOSED_MS",
+    "LIVE",
+    "SEVERITY",
+    "Alert",
+    "AlertBook",
+    "AlertEvent",
+    "AlertKind",
+    "AlertState",
+    "Severity",
+    "WrongStateError",
+]

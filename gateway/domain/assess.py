@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.domain.facts import Outcome, RadioCall, Scan
@@ -10,7 +10,17 @@ from gateway.domain.hearing import Hearing
 from gateway.domain.plan import At, DutyKind
 from gateway.domain.rounds import RoundRule
 from gateway.domain.tracks import Owed, Track
-from gateway.domain.verdicts import Call, Finding, Occurrence, Reason, Verdict, Visit, VisitVerdict
+from gateway.domain.verdicts import (
+    EXCUSABLE,
+    Call,
+    Excuse,
+    Finding,
+    Occurrence,
+    Reason,
+    Verdict,
+    Visit,
+    VisitVerdict,
+)
 
 
 @dataclass(slots=True)
@@ -21,6 +31,8 @@ class Assessment:
     reason: Reason
     settled: bool = False
     waits_for: tuple[str, ...] = ()  # devices that may still hold the proof
+    excuse: Excuse | None = None
+    judged: tuple[Verdict, Reason] | None = None  # what the facts say, where it is excused
 
 
 _NOT_DUE: Final = Assessment(Verdict.UPCOMING, Reason("not_due"))
@@ -35,6 +47,20 @@ def assess(track: Track, owed: Owed, now: int, hearing: Hearing) -> Assessment:
     if now <= owed.due:
         return _assess_open(track, owed, now)
     return _assess_overdue(track, owed, now, hearing)
+
+
+def excused(assessment: Assessment, excuse: Excuse) -> Assessment:
+    """An assessment with an excuse beside it: the verdict becomes `excused` where there is something to excuse."""
+    if assessment.verdict not in EXCUSABLE:
+        return replace(assessment, excuse=excuse)
+    return Assessment(
+        Verdict.EXCUSED,
+        Reason("excused", {"by": excuse.by, "note": excuse.note}),
+        assessment.settled,
+        assessment.waits_for,
+        excuse,
+        (assessment.verdict, assessment.reason),
+    )
 
 
 def _assess_fulfilled(track: Track, owed: Owed, done: int) -> Assessment:
@@ -75,11 +101,16 @@ def _assess_open(track: Track, owed: Owed, now: int) -> Assessment:
 def _assess_overdue(track: Track, owed: Owed, now: int, hearing: Hearing) -> Assessment:
     devices = track.proof_devices
     silent = hearing.silent_at(devices, owed.due) if devices else []
-    settled = not silent or now >= owed.due + track.plan.settle_after_s * 1000
+    blindness = hearing.blindness
+    settled = not silent or now >= blindness.pause(owed.due, track.plan.settle_after_s * 1000)
     verdict, code, params = (
         _what_is_missing(track.rule, owed) if track.rule is not None else _who_did_not_call(owed)
     )
+    if blind := blindness.within(owed.opens, owed.due):
+        params["blind_s"] = _seconds(blind)
     if settled:
+        if (silent or not devices) and blindness.hid(owed.opens, owed.due):
+            return Assessment(Verdict.UNVERIFIED, Reason("gateway_blind", params), settled=True)
         if silent:
             params |= {"settled": True, "devices": silent}
         return Assessment(verdict, Reason(code, params), settled=True)
@@ -181,6 +212,8 @@ def describe(track: Track, owed: Owed, now: int, assessment: Assessment) -> Occu
             for call in evidence
             if isinstance(call, RadioCall)
         ),
+        excuse=assessment.excuse,
+        judged=assessment.judged,
     )
 
 

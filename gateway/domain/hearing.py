@@ -7,6 +7,7 @@ nothing more to say up to `sent_at` by a status with `buffered` 0, once every re
 
 from __future__ import annotations
 
+from gateway.domain.blindness import Blindness
 from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import Status
 
@@ -99,12 +100,13 @@ class DeviceHearing:
 
 
 class Hearing:
-    """All devices of one site."""
+    """All devices of one site, and when the gateway itself could not hear them."""
 
-    __slots__ = ("_devices",)
+    __slots__ = ("_devices", "blindness")
 
     def __init__(self) -> None:
         self._devices: dict[str, DeviceHearing] = {}
+        self.blindness = Blindness()
 
     def device(self, device: str) -> DeviceHearing:
         """The record of one device; an empty one for a device not heard so far."""

@@ -107,12 +107,18 @@ class Checkpoint:
     at: tuple[float, float] | None = None  # place on the site drawing
 
 
+DEFAULT_SILENT_S: Final = 300
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
+    """`silent_after_s`: how long it may say nothing before somebody is told; None for one that is docked at times."""
+
     id: str
     kind: DeviceKind
     posts: tuple[str, ...] = ()
     name: Names = field(default_factory=dict)
+    silent_after_s: int | None = DEFAULT_SILENT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +192,7 @@ class Duty:
     by: str | None = None  # a role or a person's id: who must carry it out
     clause: str = ""
     figure: str = ""
+    pre_notice_s: int = 0  # so long before the due those who carry it out are reminded; 0: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +202,9 @@ class EscalationStep:
 
 
 DEFAULT_SETTLE_S: Final = 12 * 3600
+DEFAULT_REPEAT_S: Final = 30 * 60
+DEFAULT_PRE_NOTICE_S: Final = 5 * 60
+"""Of radio checks; other duties remind nobody unless the plan says so."""
 
 
 @dataclass(frozen=True)
@@ -216,6 +226,8 @@ class Plan:
     duties: tuple[Duty, ...] = ()
     escalation: tuple[EscalationStep, ...] = ()
     settle_after_s: int = DEFAULT_SETTLE_S
+    repeat_s: int = DEFAULT_REPEAT_S
+    """After the last step of the ladder an alert that nobody acknowledges is told again so often; 0: never."""
 
     @cached_property
     def checkpoint_by_tag(self) -> Mapping[str, str]:

@@ -24,6 +24,7 @@ class Verdict(StrEnum):
 
 
 FULFILLED: Final = frozenset({Verdict.ON_TIME, Verdict.EARLY, Verdict.LATE})
+EXCUSABLE: Final = frozenset({Verdict.MISSED, Verdict.INCOMPLETE, Verdict.UNVERIFIED, Verdict.LATE})
 UNPROVED: Final = frozenset({Verdict.MISSED, Verdict.INCOMPLETE, Verdict.UNVERIFIED})
 
 
@@ -42,6 +43,17 @@ class Reason:
 
     code: str
     params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Excuse:
+    """A person's word that an occurrence is not to be held against anybody. It stands beside what was judged."""
+
+    occurrence: str
+    by: str
+    note: str
+    at: int  # ms
+    origin: str | None = None  # from where it was said, such as an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,9 @@ class Occurrence:
     findings: tuple[Finding, ...] = ()
     visits: tuple[Visit, ...] = ()
     calls: tuple[Call, ...] = ()
+    excuse: Excuse | None = None
+    judged: tuple[Verdict, Reason] | None = None
+    """What the facts say, where the verdict is `excused`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,19 @@ from functools import partial
 from typing import Final
 
 from gateway.domain.alerts import KEEP_CLOSED_MS, Alert, AlertBook, AlertKind, Severity
-from gateway.domain.assess import Assessment, assess, describe, occurrence_id
+from gateway.domain.assess import Assessment, assess, describe, excused, occurrence_id
 from gateway.domain.barrier import Gates
-from gateway.domain.calendar import FOREVER
+from gateway.domain.calendar import FOREVER, Period
 from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Report, Scan, Status
 from gateway.domain.hearing import DeviceHearing, Hearing
+from gateway.domain.notices import Notice, NoticeKind
+from gateway.domain.outages import Outages
 from gateway.domain.plan import DutyKind, Plan
 from gateway.domain.rounds import RoundRule
+from gateway.domain.silences import Silence
 from gateway.domain.strands import RadioStrand, RoundStrand, Strand
 from gateway.domain.tracks import Owed, Track, make_track
-from gateway.domain.verdicts import Occurrence, Reason, Verdict, VerdictChange
+from gateway.domain.verdicts import Excuse, Occurrence, Reason, Verdict, VerdictChange
 
 KEEP_FACTS_MS: Final = 48 * 3_600_000
 """Facts stay in memory this long; older ones are folded for good."""
@@ -46,6 +49,8 @@ class _View:
     settled: int = 0  # occurrences before this index need no more looks
     wake: int = FOREVER
     emitted: dict[tuple[int, int], Known] = field(default_factory=dict)
+    waiting: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)  # for which devices
+    reminded: tuple[int, int] | None = None  # the last occurrence that somebody was reminded of
 
 
 @dataclass(slots=True)
@@ -54,6 +59,7 @@ class Changes:
 
     verdicts: list[VerdictChange] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
 
 
 class Watch:
@@ -67,18 +73,27 @@ class Watch:
         judged_from: int | None = None,
         alerts: Iterable[Alert] = (),
         last_alert: int = 0,
+        silences: Iterable[Silence] = (),
+        excuses: Iterable[Excuse] = (),
+        blind: Sequence[Period] = (),
     ) -> None:
         """A watch over the plan's versions, in the order in which they take effect.
 
         `since`: facts from before it will not be given, and nothing that opens before it is owed here.
         `judged_from`: verdicts of what opens before it are not reported, as their evidence may lie before
         `since`. `alerts`: the stored ones that are live or closed not long ago; `last_alert`: the highest
-        number given to an alert so far.
+        number given to an alert so far. `blind`: when the gateway could not hear.
         """
         self.plans = tuple(plans)
         self.plan = plans[-1]
         self.hearing = Hearing()
-        self.alerts = AlertBook(self.plan, alerts, last_alert)
+        for start, end in blind:
+            self.hearing.blindness.add(start, end)
+        self.alerts = AlertBook(self.plan, alerts, last_alert, silences)
+        self.outages = Outages(self.plan, self.hearing, self.alerts)
+        for _, end in blind:
+            self.outages.deaf(end)
+        self._excuses = {excuse.occurrence: excuse for excuse in excuses}
         self.gates = Gates(self.plan)
         self.now = -FOREVER
         self._since = max(plans[0].holds_from, since if since is not None else -FOREVER)
@@ -97,6 +112,7 @@ class Watch:
         self._views = [[_View() for _ in strand.tracks] for strand in self._strands]
         self._timers: list[tuple[int, int, int]] = []  # wake, strand, track
         self._awaiting: dict[str, set[tuple[int, int]]] = {}
+        self._to_remind: list[tuple[Track, Owed]] = []
         self._trimmed_at: int | None = None
         for strand in self._strands:
             strand.touched = dict.fromkeys(range(len(strand.tracks)), 0)
@@ -124,7 +140,8 @@ class Watch:
     @property
     def next_wake(self) -> int:
         """When `step` must be called even if nothing comes in."""
-        return self._timers[0][0] if self._timers else FOREVER
+        own = self._timers[0][0] if self._timers else FOREVER
+        return min(own, self.outages.next_wake, self.alerts.next_wake)
 
     def is_too_old(self, fact: AnyFact) -> bool:
         """Whether this fact happened before what is remembered, so that a new watch must be made."""
@@ -143,7 +160,8 @@ class Watch:
         1. Facts are handed to their strands, in any order; statuses to the hearing.
         2. Tracks that facts touched, that waited for a device that has now been heard, or whose time has come
            are looked at; verdicts that differ from what was reported are changes.
-        3. Changes open, extend, recover or withdraw alerts.
+        3. Changes open, extend, recover or withdraw alerts; so do devices that fall silent.
+        4. Whoever must be told of an alert by now is told.
         """
         self.now = now = max(now, self.now)
         if facts:
@@ -159,9 +177,8 @@ class Watch:
             changes.verdicts += self._review(strand, place, now)
         for change in changes.verdicts:
             self.alerts.verdict_changed(change, now)
-        if self.alerts.changed:
-            changes.alerts = list(self.alerts.changed.values())
-            self.alerts.changed = {}
+        self.outages.step(now)
+        self._tell(changes, now)
         if self._trimmed_at is None:
             self._trimmed_at = now
         elif now - self._trimmed_at > _TRIM_EVERY_MS:
@@ -170,10 +187,84 @@ class Watch:
 
     def take_events(self, now: int, events: Sequence[GateEvent | Report]) -> Changes:
         """Take in what happened at gates and what was reported, without looking at any deadline."""
-        self._take_in(events, max(now, self.now))
-        changes = Changes(alerts=list(self.alerts.changed.values()))
-        self.alerts.changed = {}
+        now = max(now, self.now)
+        self._take_in(events, now)
+        changes = Changes()
+        self._tell(changes, now)
         return changes
+
+    def _tell(self, changes: Changes, now: int) -> None:
+        """What became of the alerts, and who must be told."""
+        book = self.alerts
+        book.settle(now)
+        if book.changed:
+            changes.alerts = list(book.changed.values())
+            book.changed = {}
+        if book.notices or self._to_remind:
+            changes.notices = [*book.notices, *self._reminders(now)]
+            book.notices = []
+
+    def _reminders(self, now: int) -> Iterator[Notice]:
+        """One reminder for each duty whose deadline is near, with all that has not been done for it."""
+        by_duty: dict[str, list[tuple[Track, Owed]]] = {}
+        for track, owed in self._to_remind:
+            by_duty.setdefault(track.duty.id, []).append((track, owed))
+        self._to_remind = []
+        for duty_id, found in by_duty.items():
+            duty = found[0][0].duty
+            due = min(owed.due for _, owed in found)
+            to = (duty.by,) if duty.by else next((step.to for step in self.plan.escalation), ())
+            if to:
+                key = f"{self.plan.site}/{duty_id}/due_soon/{due}"
+                subjects = tuple(track.subject for track, _ in found)
+                yield Notice(key, self.plan.site, NoticeKind.DUE_SOON, now, to, None, subjects, duty_id, due)
+
+    def excuse(self, excuse: Excuse) -> bool:
+        """Put an excuse beside an occurrence; the next step tells what follows. False when it is not remembered."""
+        key = excuse.occurrence.rpartition("@")[0]
+        for strand in self._strands:
+            for place, track in enumerate(strand.tracks):
+                if track.key == key and any(
+                    occurrence_id(track, owed) == excuse.occurrence for owed in track.items
+                ):
+                    self._excuses[excuse.occurrence] = excuse
+                    strand.touched[place] = 0
+                    return True
+        return False
+
+    def find(self, occurrence: str, now: int) -> Occurrence | None:
+        """An occurrence by its id, as of `now`; None when it is not remembered."""
+        key = occurrence.rpartition("@")[0]
+        for track in self.tracks():
+            if track.key == key:
+                for owed in track.peek(now, 0):
+                    if occurrence_id(track, owed) == occurrence:
+                        return describe(track, owed, now, self._assess(track, owed, now))
+        return None
+
+    def deaf(self, since: int, until: int | None, now: int) -> None:
+        """The gateway could not hear from `since` until `until`, or cannot still (None)."""
+        blindness = self.hearing.blindness
+        blindness.since = since if until is None else None
+        if until is not None:
+            blindness.add(since, until)
+        self.outages.deaf(until)
+        cut_off = self.alerts.live_of(AlertKind.GATEWAY_CUT_OFF, self.plan.site)
+        if cut_off is not None and until is not None:
+            self.alerts.recover(cut_off, now)
+        for places in self._awaiting.values():
+            for number, place in places:
+                self._strands[number].touched.setdefault(
+                    place, len(self._strands[number].tracks[place].items)
+                )
+
+    def tell_cut_off(self, since: int, problem: str, now: int) -> None:
+        """Devices cannot be heard, and it lasts: somebody must see to it."""
+        if self.alerts.live_of(AlertKind.GATEWAY_CUT_OFF, self.plan.site) is None:
+            reason = Reason("cut_off", {"since": since, "problem": problem})
+            self.alerts.open_outage(
+                AlertKind.GATEWAY_CUT_OFF, self.plan.site, self.plan.name, reason, since, now
+            )
 
     def recall(self, facts: Sequence[AnyFact], known: Iterable[tuple[str, int, int, Known]]) -> None:
         """Take in stored facts, and what was reported of them: (track, opens_at, index, verdict and code)."""
@@ -206,6 +297,9 @@ class Watch:
             elif isinstance(fact, Status):
                 device.status(fact)
                 proofs[fact.device] = device
+                self.outages.beats(fact.device)
+                if fact.battery is not None:
+                    self.outages.battery(fact.device, fact.battery)
             elif isinstance(fact, RadioCall):
                 calls.setdefault(fact.post, []).append(fact)
             elif isinstance(fact, GateEvent):
@@ -219,6 +313,7 @@ class Watch:
                 strand.add(found)
         for name, device in proofs.items():
             if device.settle():
+                self.outages.heard(name)
                 for strand_no, place in self._awaiting.pop(name, ()):
                     self._strands[strand_no].touched.setdefault(
                         place, len(self._strands[strand_no].tracks[place].items)
@@ -266,22 +361,25 @@ class Watch:
         leading = True
         for owed in items:
             if owed.opens > now and owed.evidence is None:
-                wake = min(wake, owed.due + 1)
+                remind_at = owed.due - track.duty.pre_notice_s * 1000
+                wake = min(wake, max(owed.opens, remind_at) if track.duty.pre_notice_s else owed.due + 1)
                 break
-            assessment = assess(track, owed, now, self.hearing)
+            assessment = self._assess(track, owed, now)
             if assessment.settled:
                 if leading:
                     view.settled += 1
             else:
                 leading = False
                 if now <= owed.due:
-                    wake = min(wake, owed.due + 1)
+                    wake = min(wake, self._remind(track, owed, view, now))
                 else:
-                    wake = min(wake, owed.due + track.plan.settle_after_s * 1000)
+                    settle_ms = track.plan.settle_after_s * 1000
+                    wake = min(wake, self.hearing.blindness.pause(owed.due, settle_ms))
                     for device in assessment.waits_for:
                         self._awaiting.setdefault(device, set()).add((number, place))
+                        self.outages.want(device)
             if owed.opens >= self._judged_from:
-                change = self._difference(track, owed, assessment, emitted, now)
+                change = self._difference(track, owed, assessment, view, now)
                 if change is not None:
                     changes.append(change)
         # Only what the track itself holds can be skipped next time; `peek` may have shown more.
@@ -294,18 +392,40 @@ class Watch:
                 heapq.heappush(self._timers, (wake, number, place))
         return changes
 
+    def _assess(self, track: Track, owed: Owed, now: int) -> Assessment:
+        assessment = assess(track, owed, now, self.hearing)
+        if self._excuses and (excuse := self._excuses.get(occurrence_id(track, owed))) is not None:
+            return excused(assessment, excuse)
+        return assessment
+
+    def _remind(self, track: Track, owed: Owed, view: _View, now: int) -> int:
+        """Note who is to be reminded of a deadline that is near; returns when to look again."""
+        remind_at = owed.due - track.duty.pre_notice_s * 1000
+        if not track.duty.pre_notice_s or view.reminded == owed.key:
+            return owed.due + 1
+        if now < remind_at:
+            return remind_at
+        view.reminded = owed.key
+        self._to_remind.append((track, owed))
+        return owed.due + 1
+
     @staticmethod
     def _difference(
-        track: Track, owed: Owed, assessment: Assessment, emitted: dict[tuple[int, int], Known], now: int
+        track: Track, owed: Owed, assessment: Assessment, view: _View, now: int
     ) -> VerdictChange | None:
         verdict, code = assessment.verdict, assessment.reason.code
+        emitted = view.emitted
         before = emitted.get(owed.key)
+        # While it cannot be told yet, who keeps us waiting is news, too.
+        waited = view.waiting.pop(owed.key, assessment.waits_for)
+        if assessment.waits_for:
+            view.waiting[owed.key] = assessment.waits_for
         if verdict in (Verdict.OPEN, Verdict.UPCOMING) and code != "no_answer":
             if before is None:
                 return None
             del emitted[owed.key]
         else:
-            if before == (verdict, code):
+            if before == (verdict, code) and waited == assessment.waits_for:
                 return None
             emitted[owed.key] = (verdict, code)
         return VerdictChange(describe(track, owed, now, assessment), before)
@@ -336,6 +456,7 @@ class Watch:
                     first = track.items[0].key
                     for key in [key for key in view.emitted if key < first]:
                         del view.emitted[key]
+                        view.waiting.pop(key, None)
         self.alerts.forget_before(now - KEEP_CLOSED_MS)
 
     # -- looking --------------------------------------------------------------------------------------------
@@ -348,7 +469,7 @@ class Watch:
     def occurrences(self, now: int, start: int, end: int, track: Track | None = None) -> list[Occurrence]:
         """What is remembered of the occurrences whose window touches `[start, end)`, as of `now`."""
         found = [
-            describe(each, owed, now, assess(each, owed, now, self.hearing))
+            describe(each, owed, now, self._assess(each, owed, now))
             for each in (self.tracks() if track is None else (track,))
             for owed in each.peek(now, 0)
             if owed.opens < end and owed.due >= start and owed.opens >= self._judged_from

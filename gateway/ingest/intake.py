@@ -35,6 +35,7 @@ class Taken:
         default_factory=set
     )  # (door, boot) that got records: to be acknowledged
     touched: set[str] = field(default_factory=set)  # sites with something new to show
+    states: list[StateRow] = field(default_factory=list)  # of devices that came or went
 
 
 class Intake:
@@ -196,7 +197,9 @@ class Intake:
         self.counts["states"] += 1
         if door.health.online is not online:
             door.health.online = online
-            taken.commit.states.append(StateRow(door.of.site, door.device, delivery.received_at, online))
+            state = StateRow(door.of.site, door.device, delivery.received_at, online)
+            taken.commit.states.append(state)
+            taken.states.append(state)
             taken.touched.add(door.of.site)
 
     def _refuse(

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from gateway.domain.plan import (
+    DEFAULT_REPEAT_S,
     DEFAULT_SETTLE_S,
+    DEFAULT_SILENT_S,
     Checkpoint,
     Device,
     DeviceKind,
@@ -31,7 +33,7 @@ T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 SITE_KEYS: Final = (
-    *("site", "name", "timezone", "night", "settle_after"),
+    *("site", "name", "timezone", "night", "settle_after", "repeat"),
     *("shifts", "people", "posts", "checkpoints", "devices", "routes", "duties", "escalation"),
 )
 LEG: Final = "a map such as {min: 40s, max: 6min}"
@@ -72,12 +74,13 @@ def read_site(site: Fields, version: int, holds_from: int) -> Draft:
     people = things("people", ("id", "name", "role", "card"), _person)
     posts = things("posts", ("id", "name", "kind"), _post)
     checkpoints = things("checkpoints", ("id", "name", "tags", "qr", "at"), _checkpoint)
-    devices = things("devices", ("id", "kind", "posts", "name"), _device)
+    devices = things("devices", ("id", "kind", "posts", "name", "silent_after"), _device)
     routes = things("routes", ("id", "name", "order", "checkpoints", "leg", "legs"), _route)
     every_post = tuple(post.value.id for post in posts)
     duties = things("duties", DUTY_KEYS, lambda fields: read_duty(fields, every_post))
     escalation = things("escalation", ("after", "to"), _step)
     settle_after_s = site.get("settle_after", kinds.duration)
+    repeat_s = site.get("repeat", kinds.duration)
     plan = Plan(
         site=site.need("site", kinds.identifier) or "",
         name=read_names(site, need=True),
@@ -94,6 +97,7 @@ def read_site(site: Fields, version: int, holds_from: int) -> Draft:
         duties=_values(duties),
         escalation=_values(escalation),
         settle_after_s=DEFAULT_SETTLE_S if settle_after_s is None else settle_after_s,
+        repeat_s=DEFAULT_REPEAT_S if repeat_s is None else repeat_s,
     )
     return Draft(site, plan, shifts, people, posts, checkpoints, devices, routes, duties, escalation)
 
@@ -157,7 +161,14 @@ def _device(fields: Fields) -> Device:
         kind=fields.need("kind", kinds.word(DeviceKind)) or DeviceKind.CONSOLE,
         posts=fields.many("posts", kinds.identifier),
         name=read_names(fields),
+        silent_after_s=_silent_after(fields),
     )
+
+
+def _silent_after(fields: Fields) -> int | None:
+    if not fields.has("silent_after"):
+        return DEFAULT_SILENT_S
+    return fields.get("silent_after", kinds.silence)
 
 
 def _route(fields: Fields) -> Route:

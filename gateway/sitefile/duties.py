@@ -7,6 +7,7 @@ from typing import Final
 from gateway.domain.plan import (
     ALL_POSTS,
     ALWAYS,
+    DEFAULT_PRE_NOTICE_S,
     At,
     Cadence,
     Calendar,
@@ -29,7 +30,7 @@ CADENCES: Final = {
 
 CADENCE_KEYS: Final = (*CADENCES, *dict.fromkeys(key for keys in CADENCES.values() for key in keys))
 DUTY_KEYS: Final = (
-    *("id", "kind", "name", "route", "post", "posts", "by", "clause", "figure"),
+    *("id", "kind", "name", "route", "post", "posts", "by", "clause", "figure", "pre_notice"),
     *CADENCE_KEYS,
 )
 NAMES: Final = "a name, or a map such as {zh: 东门岗, en: East gate}"
@@ -60,6 +61,7 @@ def read_duty(fields: Fields, every_post: tuple[str, ...]) -> Duty:
         by=fields.get("by", kinds.identifier),
         clause=fields.get("clause", kinds.text) or "",
         figure=fields.get("figure", kinds.text) or "",
+        pre_notice_s=_pre_notice(fields, kind),
     )
 
 
@@ -90,6 +92,18 @@ def read_span(fields: Fields) -> Span | None:
     """A mapping's `from` and `to`, times of day."""
     begin, end = fields.need("from", kinds.time_of_day), fields.need("to", kinds.time_of_day)
     return None if begin is None or end is None else Span(begin, end)
+
+
+def _pre_notice(fields: Fields, kind: DutyKind | None) -> int:
+    given = fields.get("pre_notice", kinds.duration)
+    if given is None:
+        return usual_pre_notice(kind)
+    return given
+
+
+def usual_pre_notice(kind: DutyKind | None) -> int:
+    """Seconds before its due at which a duty reminds, where its site file does not say."""
+    return DEFAULT_PRE_NOTICE_S if kind is DutyKind.RADIO_CHECK else 0
 
 
 def _must(fields: Fields, key: str, why: str) -> None:

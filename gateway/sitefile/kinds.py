@@ -69,6 +69,20 @@ def longer_than_nothing(value: str) -> int:
     return seconds
 
 
+NEVER: Final = "never"
+SHORTEST_SILENCE_S: Final = 120
+
+
+def silence(value: str) -> int | None:
+    """How long a device may be silent, in seconds: two heartbeats at the least; None for `never`."""
+    if value == NEVER:
+        return None
+    seconds = duration(value) if _DURATION.fullmatch(value) and value else 0
+    if seconds < SHORTEST_SILENCE_S:
+        raise ValueError("a duration of at least 2min, as a heartbeat is due each minute, or never")
+    return seconds
+
+
 def show_duration(seconds: int) -> str:
     """The shortest text in one unit that `duration` reads as `seconds`."""
     for unit, size in UNITS.items():

@@ -11,7 +11,9 @@ import yaml
 from gateway.domain.plan import (
     ALL_POSTS,
     ALWAYS,
+    DEFAULT_REPEAT_S,
     DEFAULT_SETTLE_S,
+    DEFAULT_SILENT_S,
     At,
     Cadence,
     Duty,
@@ -21,7 +23,8 @@ from gateway.domain.plan import (
     Route,
     Span,
 )
-from gateway.sitefile.kinds import is_uid, show_duration, show_time
+from gateway.sitefile.duties import usual_pre_notice
+from gateway.sitefile.kinds import NEVER, is_uid, show_duration, show_time
 
 Document = dict[str, Any]
 """A site file as plain data: maps, lists, texts and numbers, ready for JSON."""
@@ -61,12 +64,14 @@ def document(plan: Plan) -> Document:
     """The site file of a plan as plain data, in the order of the file; what has its default is left out."""
     every_post = tuple(post.id for post in plan.posts)
     settle = None if plan.settle_after_s == DEFAULT_SETTLE_S else show_duration(plan.settle_after_s)
+    repeat = None if plan.repeat_s == DEFAULT_REPEAT_S else show_duration(plan.repeat_s)
     return _given(
         site=plan.site,
         name=dict(plan.name),
         timezone=plan.timezone,
         night=_span(plan.night),
         settle_after=settle,
+        repeat=repeat,
         shifts=[_given(id=shift.id, **_span(shift.span), name=dict(shift.name)) for shift in plan.shifts],
         people=[
             _given(id=person.id, name=dict(person.name), role=person.role, card=person.card)
@@ -84,7 +89,13 @@ def document(plan: Plan) -> Document:
             for checkpoint in plan.checkpoints
         ],
         devices=[
-            _given(id=device.id, kind=device.kind.value, posts=list(device.posts), name=dict(device.name))
+            _given(
+                id=device.id,
+                kind=device.kind.value,
+                posts=list(device.posts),
+                name=dict(device.name),
+                silent_after=_silent_after(device.silent_after_s),
+            )
             for device in plan.devices
         ],
         routes=[_route(route) for route in plan.routes],
@@ -127,7 +138,19 @@ def _duty(duty: Duty, every_post: tuple[str, ...]) -> Document:
         **_cadence(duty.cadence),
         clause=duty.clause,
         figure=duty.figure,
+        pre_notice=_pre_notice(duty),
     )
+
+
+def _pre_notice(duty: Duty) -> str | None:
+    usual = usual_pre_notice(duty.kind)
+    return None if duty.pre_notice_s == usual else show_duration(duty.pre_notice_s)
+
+
+def _silent_after(seconds: int | None) -> str | None:
+    if seconds is None:
+        return NEVER
+    return None if seconds == DEFAULT_SILENT_S else show_duration(seconds)
 
 
 def _cadence(cadence: Cadence) -> Document:

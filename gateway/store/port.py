@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 Json = dict[str, Any]
+
+FOREVER: Final = 1 << 62
 
 
 class StoreError(Exception):
@@ -97,16 +99,39 @@ class PlanRow(NamedTuple):
     body: str
 
 
+class ActionRow(NamedTuple):
+    """Something that a person did: who, when, from where, to what."""
+
+    site: str
+    at: int
+    by: str
+    origin: str  # from where, such as an address; empty when not known
+    what: str  # acknowledge, excuse, silence, …
+    target: str  # the alert, occurrence, silence, … it was done to
+    body: bytes  # the rest in JSON
+
+
+class BlindRow(NamedTuple):
+    """The gateway could not hear in `[since, until)`."""
+
+    since: int
+    until: int
+    cause: str  # down, cut_off
+
+
 @dataclass(slots=True)
 class Commit:
-    """What is written in one transaction."""
+    """What is written in one transaction. `alive`: written even if it holds nothing, as a sign of life."""
 
     at: int
+    alive: bool = False
     facts: list[FactRow] = field(default_factory=list)
     verdicts: list[VerdictRow] = field(default_factory=list)
     alerts: list[AlertRow] = field(default_factory=list)
     states: list[StateRow] = field(default_factory=list)
     plans: list[PlanRow] = field(default_factory=list)
+    actions: list[ActionRow] = field(default_factory=list)
+    blind: list[BlindRow] = field(default_factory=list)
     refused: list[RefusedRow] = field(default_factory=list)
     cleared: list[int] = field(default_factory=list)  # quarantine entries that were replayed
 
@@ -117,6 +142,9 @@ class Commit:
             or self.alerts
             or self.states
             or self.plans
+            or self.actions
+            or self.blind
+            or self.alive
             or self.refused
             or self.cleared
         )
@@ -205,6 +233,9 @@ class Store(Protocol):
     async def known(self, site: str, since: int) -> list[Known]:
         """What was reported last of the occurrences that open at or after `since`."""
 
+    async def occurrence(self, site: str, occurrence: str) -> Json | None:
+        """One occurrence as last reported."""
+
     async def occurrences(self, site: str, kind: str, start: int, end: int) -> list[Json]:
         """Occurrences as last reported, whose window touches `[start, end)`, by opening."""
 
@@ -218,6 +249,23 @@ class Store(Protocol):
 
     async def last_alert(self, site: str) -> int:
         """The highest number of an alert of a site; 0 when there is none."""
+
+    async def actions(
+        self,
+        site: str,
+        start: int = 0,
+        end: int = FOREVER,
+        *,
+        what: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[ActionRow]:
+        """What people did with `start <= at < end`, newest first; `what`: only these."""
+
+    async def blind(self, since: int) -> list[BlindRow]:
+        """When the gateway could not hear, of what ended after `since`, by time."""
+
+    async def last_sign(self) -> int | None:
+        """When this store was written to last (ms); None for a new one."""
 
     async def device_states(self, site: str) -> list[StateRow]:
         """The latest state of each device."""

@@ -78,6 +78,29 @@ STEPS: Final = (
         for table in ("facts", "verdicts", "alert_changes", "device_states", "plans", "commits")
         for change in ("UPDATE", "DELETE")
     ),
+    """
+    CREATE TABLE actions (
+        id INTEGER PRIMARY KEY, commit_no INTEGER NOT NULL,
+        site TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, origin TEXT NOT NULL, what TEXT NOT NULL,
+        target TEXT NOT NULL, body BLOB NOT NULL
+    );
+    CREATE INDEX actions_by_time ON actions (site, at);
+    CREATE TABLE blind (
+        id INTEGER PRIMARY KEY, commit_no INTEGER NOT NULL,
+        since INTEGER NOT NULL, until INTEGER NOT NULL, cause TEXT NOT NULL
+    );
+    CREATE TABLE signs (
+        name TEXT PRIMARY KEY, at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    """
+    + "".join(
+        f"""
+    CREATE TRIGGER {table}_never_{change.lower()} BEFORE {change} ON {table}
+        BEGIN SELECT RAISE(ABORT, 'records of {table} are never changed or deleted'); END;
+    """
+        for table in ("actions", "blind")
+        for change in ("UPDATE", "DELETE")
+    ),
 )
 
 CHAINED: Final = {
@@ -86,5 +109,7 @@ CHAINED: Final = {
     "alert_changes": "alert, site, number, kind, subject, state, at, opened_at, closed_at, body",
     "device_states": "site, device, at, online",
     "plans": "site, version, holds_from, created_at, body",
+    "actions": "site, at, by, origin, what, target, body",
+    "blind": "since, until, cause",
 }
 """The tables whose records the hash chain covers, in the order within a commit, and what of them it covers."""

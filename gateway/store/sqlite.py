@@ -20,6 +20,9 @@ import msgspec
 
 from gateway.store.chain import GENESIS, digest, link
 from gateway.store.port import (
+    FOREVER,
+    ActionRow,
+    BlindRow,
     BootRow,
     Commit,
     FactRow,
@@ -129,6 +132,8 @@ class SqliteStore:
             "alert_changes": commit.alerts,
             "device_states": [(s.site, s.device, s.at, int(s.online)) for s in commit.states],
             "plans": commit.plans,
+            "actions": commit.actions,
+            "blind": commit.blind,
         }
         digests = [digest(table.encode(), tuple(row)) for table, rows in chained.items() for row in rows]
         head = self._head
@@ -141,6 +146,7 @@ class SqliteStore:
                 run("INSERT INTO commits (number, at, hash) VALUES (?, ?, ?)", (number, commit.at, head[1]))
             self._write_latest(commit)
             self._write_quarantine(commit)
+            run("INSERT OR REPLACE INTO signs (name, at) VALUES ('alive', ?)", (commit.at,))
             run("COMMIT")
         except BaseException:
             if self._writer.in_transaction:
@@ -317,6 +323,13 @@ class SqliteStore:
         )
         return [Known(*row) for row in rows]
 
+    async def occurrence(self, site: str, occurrence: str) -> Json | None:
+        rows = await self._query(
+            "SELECT body FROM occurrences WHERE site = ? AND occurrence = ? AND verdict <> 'superseded'",
+            (site, occurrence),
+        )
+        return _json(rows[0][0]) if rows else None
+
     async def occurrences(self, site: str, kind: str, start: int, end: int) -> list[Json]:
         rows = await self._query(
             "SELECT body FROM occurrences WHERE site = ? AND kind = ? AND opens_at < ? AND due_at >= ? "
@@ -349,6 +362,35 @@ class SqliteStore:
     async def last_alert(self, site: str) -> int:
         rows = await self._query("SELECT coalesce(max(number), 0) FROM alerts WHERE site = ?", (site,))
         return int(rows[0][0])
+
+    async def actions(
+        self,
+        site: str,
+        start: int = 0,
+        end: int = FOREVER,
+        *,
+        what: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[ActionRow]:
+        only = f"AND what IN ({', '.join('?' * len(what))}) " if what else ""
+        rows = await self._query(
+            f"SELECT {CHAINED['actions']} FROM actions WHERE site = ? AND at >= ? AND at < ? {only}"
+            "ORDER BY at DESC, id DESC LIMIT ?",
+            (site, start, end, *what, -1 if limit is None else limit),
+        )
+        return [ActionRow(*row) for row in rows]
+
+    async def blind(self, since: int) -> list[BlindRow]:
+        rows = await self._query(
+            f"SELECT {CHAINED['blind']} FROM blind WHERE until > ? ORDER BY since, id", (since,)
+        )
+        return [BlindRow(*row) for row in rows]
+
+    async def last_sign(self) -> int | None:
+        rows = await self._query(
+            "SELECT max(at) FROM (SELECT at FROM signs UNION ALL SELECT at FROM commits)"
+        )
+        return None if rows[0][0] is None else int(rows[0][0])
 
     async def device_states(self, site: str) -> list[StateRow]:
         rows = await self._query(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import Response
 
 from gateway import sitefile
-from gateway.domain.alerts import WrongStateError
+from gateway.domain.alert import WrongStateError
 from gateway.instants import rfc3339
 from gateway.shapes import Json
 from gateway.web.context import NOT_FOUND, Context, Instant, answer, unprocessable
@@ -23,6 +23,8 @@ _ACTING: Final = NOT_FOUND | {
         "description": "The alert is not in a state for this: `detail.state` says which.",
     }
 }
+
+By = Annotated[str, Query(min_length=1, max_length=64, description="Who does it.", examples=["wang-jg"])]
 
 _NOTHING_SAID: Final = Act(by="anonymous", note="")
 
@@ -40,14 +42,15 @@ def acting_routes(context: Context) -> APIRouter:
     routes = APIRouter(prefix="/api")
     engine = context.service.engine
 
-    async def act(alert: str, what: str, said: Act) -> Json:
+    async def act(request: Request, alert: str, what: str, said: Act) -> Json:
         try:
-            return await engine.act_on_alert(alert, what, said.by.strip(), said.note.strip())
+            return await context.acts.on_alert(
+                alert, what, said.by.strip(), said.note.strip(), origin_of(request)
+            )
         except KeyError:
             raise HTTPException(404, f"there is no alert {alert!r}") from None
         except WrongStateError as error:
-            state = str(error)
-            raise HTTPException(409, {"state": state, "message": f"the alert is {state}"}) from None
+            raise conflict("alert", error) from None
 
     @routes.post(
         "/alerts/{alert}/acknowledge",
@@ -56,9 +59,9 @@ def acting_routes(context: Context) -> APIRouter:
         tags=["alerts"],
         summary="Acknowledge an alert",
     )
-    async def acknowledge(alert: AlertPath, said: Act = _NOTHING_SAID) -> Response:
-        """Somebody has seen it and sees to it. Answers the alert."""
-        return answer(await act(alert, "acknowledge", said))
+    async def acknowledge(request: Request, alert: AlertPath, said: Act = _NOTHING_SAID) -> Response:
+        """Somebody has seen it and sees to it: nobody else is told. Answers the alert."""
+        return answer(await act(request, alert, "acknowledge", said))
 
     @routes.post(
         "/alerts/{alert}/resolve",
@@ -67,9 +70,9 @@ def acting_routes(context: Context) -> APIRouter:
         tags=["alerts"],
         summary="Resolve an alert",
     )
-    async def resolve(alert: AlertPath, said: Act = _NOTHING_SAID) -> Response:
+    async def resolve(request: Request, alert: AlertPath, said: Act = _NOTHING_SAID) -> Response:
         """It is dealt with; a note should say how. Answers the alert."""
-        return answer(await act(alert, "resolve", said))
+        return answer(await act(request, alert, "resolve", said))
 
     @routes.post(
         "/alerts/{alert}/note",
@@ -78,11 +81,11 @@ def acting_routes(context: Context) -> APIRouter:
         tags=["alerts"],
         summary="Add a note to an alert",
     )
-    async def note(alert: AlertPath, said: Act) -> Response:
+    async def note(request: Request, alert: AlertPath, said: Act) -> Response:
         """Something to know about it, also when it is closed. Answers the alert."""
         if not said.note.strip():
             raise unprocessable(["body", "note"], "say in a note what was found or done")
-        return answer(await act(alert, "note", said))
+        return answer(await act(request, alert, "note", said))
 
     @routes.post(
         "/quarantine/replay",
@@ -91,13 +94,15 @@ def acting_routes(context: Context) -> APIRouter:
         summary="Try refused records again",
     )
     async def replay(
+        request: Request,
         reason: Annotated[
             str | None,
             Query(max_length=64, description="Only what was refused for it.", examples=["unknown_tag"]),
         ] = None,
+        by: By = "anonymous",
     ) -> Response:
         """Try again what was refused, once its cause is mended: a tag enrolled, a device added."""
-        mended, left = await engine.replay_quarantine(reason)
+        mended, left = await engine.replay_quarantine(reason, by, origin_of(request))
         return answer({"mended": mended, "left": left})
 
     @routes.put(
@@ -115,6 +120,7 @@ def acting_routes(context: Context) -> APIRouter:
             Instant | None,
             Query(alias="from", description="When the plan takes effect; at once when left out."),
         ] = None,
+        by: By = "anonymous",
     ) -> Response:
         """A new version of a site's plan, from a site file. What was already due is judged by the plan of its time."""
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -122,12 +128,23 @@ def acting_routes(context: Context) -> APIRouter:
             raise HTTPException(415, f"a site file is sent as {YAML}")
         body = await request.body()
         async with context.planning:
-            return answer(await _adopt(context, site, body, holds_from))
+            return answer(await _adopt(context, site, body, holds_from, by, origin_of(request)))
 
     return routes
 
 
-async def _adopt(context: Context, site: str, body: bytes, wanted: int | None) -> Json:
+def origin_of(request: Request) -> str:
+    """From where somebody acts, as far as the connection tells."""
+    return request.client.host if request.client is not None else ""
+
+
+def conflict(word: str, error: WrongStateError) -> HTTPException:
+    """A 409 that says in which state a thing is."""
+    state = str(error)
+    return HTTPException(409, {"state": state, "message": f"the {word} is {state}"})
+
+
+async def _adopt(context: Context, site: str, body: bytes, wanted: int | None, by: str, origin: str) -> Json:
     engine = context.service.engine
     desk = engine.desks.get(site)
     last = desk.plans[-1] if desk is not None else None
@@ -150,7 +167,7 @@ async def _adopt(context: Context, site: str, body: bytes, wanted: int | None) -
         raise HTTPException(422, [_problem_json(problem) for problem in error.problems]) from None
     if plan.site != site:
         raise unprocessable(["body", "site"], f"the file is of site {plan.site!r}, the path names {site!r}")
-    await engine.adopt_plan(plan, body.decode("utf-8-sig"))
+    await engine.adopt_plan(plan, body.decode("utf-8-sig"), by, origin)
     return {"site": site, "version": version, "holds_from": rfc3339(holds_from)}
 
 

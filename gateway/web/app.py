@@ -11,10 +11,12 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
+from gateway.acts import Acts
 from gateway.service import Service
 from gateway.store.port import StoreError
 from gateway.web.acting import acting_routes
 from gateway.web.context import Context
+from gateway.web.deciding import deciding_routes
 from gateway.web.docs_page import add_docs_page
 from gateway.web.guard import Guard
 from gateway.web.health import health_routes
@@ -38,7 +40,7 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
     """
     pages = Pages.load() if pages is None else pages
     live = Live(service, pages.build)
-    context = Context(service, live, pages.build)
+    context = Context(service, live, pages.build, Acts(service.engine))
     app = FastAPI(
         title="Patrol Gateway",
         description=_DESCRIPTION,
@@ -55,6 +57,7 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         history_routes(context),
         alert_routes(context),
         acting_routes(context),
+        deciding_routes(context),
         health_routes(context),
     ):
         app.include_router(routes)

@@ -15,7 +15,7 @@ from gateway.domain.facts import GateEvent
 from gateway.domain.plan import Device, DeviceKind, DutyKind, Plan
 from gateway.domain.verdicts import UNPROVED, Occurrence, Verdict
 from gateway.instants import maybe_rfc3339, rfc3339
-from gateway.shapes import Json, alert_json, occurrence_json
+from gateway.shapes import Json, alert_json, occurrence_json, silence_json
 from gateway.web.radio_grid import radio_grid
 
 FEED_SHOWN: Final = 20
@@ -23,6 +23,9 @@ FEED_SHOWN: Final = 20
 
 ONLINE_FOR_MS: Final = 150_000
 """A device that has not said whether it is there counts as there for so long (ms) after a record of it."""
+
+SILENCES_AHEAD_MS: Final = 24 * HOUR_MS
+"""How long before it begins (ms) announced maintenance is shown."""
 
 _NO_SHIFT_MS: Final = 12 * HOUR_MS
 """Where no shift runs, "this shift" means so far back (ms)."""
@@ -45,7 +48,9 @@ def make_board(desk: Desk, now: int) -> Json:
     live = desk.watch.alerts.live
     hero = dict.fromkeys(("critical", "major", "minor"), 0)
     for alert in live:
-        hero[alert.severity.value] += 1
+        hero[
+            alert.severity.value
+        ] += not alert.muted  # what explains it is counted, or nobody wants to hear of it
     period = (now - _NO_SHIFT_MS, now + HOUR_MS) if shift is None else shift[1]
     return {
         "site": {"id": plan.site, "name": named(plan.name, plan.site), "timezone": plan.timezone},
@@ -63,6 +68,12 @@ def make_board(desk: Desk, now: int) -> Json:
         "gates": [_gate(desk, each) for each in plan.devices if each.kind is DeviceKind.GATE],
         "gate_feed": [gate_event_json(each) for each in list(desk.watch.gates.feed)[: -FEED_SHOWN - 1 : -1]],
         "devices": [_device(desk, each, now) for each in plan.devices],
+        "silences": [
+            silence_json(each)
+            for each in sorted(desk.watch.alerts.silences, key=lambda each: (each.start, each.id))
+            if each.end > now and each.start < now + SILENCES_AHEAD_MS
+        ],
+        "deaf_since": maybe_rfc3339(desk.watch.hearing.blindness.since),
     }
 
 

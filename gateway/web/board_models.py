@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.web.models import Alert, Name, Round, Shape, TimeText
+from gateway.web.models import Alert, Name, Round, Shape, Silence, TimeText
 
 
 class SiteName(Shape):
@@ -34,7 +34,16 @@ class Cell(Shape):
     """What a post's row of the radio grid shows in the slot of the same index."""
 
     status: Literal[
-        "on_time", "late", "no_answer", "abnormal", "missed", "unverified", "open", "upcoming", "off"
+        "on_time",
+        "late",
+        "no_answer",
+        "abnormal",
+        "missed",
+        "unverified",
+        "excused",
+        "open",
+        "upcoming",
+        "off",
     ]
     at: TimeText | None
     occurrence: str | None
@@ -44,6 +53,7 @@ class RadioRow(Shape):
     post: str
     name: Name
     due_at: TimeText | None
+    remind_at: TimeText | None = Field(description="From then on the deadline is near.")
     cells: list[Cell]
 
 
@@ -109,3 +119,7 @@ class Board(Shape):
     gates: list[Gate]
     gate_feed: list[GateEvent]
     devices: list[Device]
+    silences: list[Silence] = Field(
+        description="Those that run, and what is announced for the next 24 hours."
+    )
+    deaf_since: TimeText | None = Field(description="Since when no device can be heard; null when they can.")

@@ -12,6 +12,7 @@ from fastapi import HTTPException, Query
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from starlette.responses import Response
 
+from gateway.acts import Acts
 from gateway.desk import Desk
 from gateway.domain.calendar import HOUR_MS
 from gateway.instants import parse_instant
@@ -33,6 +34,7 @@ class Context:
     service: Service
     live: Live
     build: str
+    acts: Acts
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a plan is adopted: two at once would get the same version."""
 

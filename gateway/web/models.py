@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.domain.alert import AlertKind
+
 
 class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -31,9 +33,9 @@ class Problem(Shape):
 
 
 class WrongState(Shape):
-    """Why an action on an alert was not taken."""
+    """Why an action was not taken: the state of the alert or silence, or the verdict."""
 
-    state: AlertStateCode
+    state: str
     message: str = Field(examples=["the alert is resolved"])
 
 
@@ -56,6 +58,22 @@ class Finding(Shape):
     code: str = Field(examples=["leg_too_fast"])
     params: dict[str, Any]
     facts: list[str]
+
+
+class Excuse(Shape):
+    """A person's word that it is not to be held against anybody. What was judged stands beside it."""
+
+    by: str
+    note: str
+    at: TimeText
+    from_: str | None = Field(alias="from", description="From where it was said, such as an address.")
+
+
+class Judged(Shape):
+    """What the facts say, where the verdict is `excused`."""
+
+    verdict: VerdictCode
+    reason: Reason
 
 
 class Visit(Shape):
@@ -101,6 +119,8 @@ class Occurrence(Shape):
     carriers: list[str] = Field(description="Who carried it out: ids of people, or of devices.")
     facts: list[str]
     findings: list[Finding]
+    excuse: Excuse | None = None
+    judged: Judged | None = Field(None, description="Null unless the verdict is `excused`.")
 
 
 class Round(Occurrence):
@@ -127,6 +147,14 @@ class AlertEvent(Shape):
     what: str = Field(examples=["opened"])
     by: str | None
     params: dict[str, Any]
+    from_: str | None = Field(alias="from", description="From where a person acted, such as an address.")
+
+
+class Member(Shape):
+    """A device of an outage of the whole site, and when it fell silent with the others."""
+
+    device: str
+    at: TimeText
 
 
 class Alert(Shape):
@@ -150,8 +178,19 @@ class Alert(Shape):
     disproved: list[str] = Field(
         description="Those of the occurrences that were fulfilled in time after all."
     )
+    excused: list[str] = Field(description="Those of the occurrences that somebody has excused.")
     count: int
     facts: list[str]
+    members: list[Member] = Field(description="Of `site_silent`: the devices that are silent now.")
+    inhibited_by: str | None = Field(description="The alert that explains this one: nobody is told of it.")
+    silenced_by: str | None = Field(description="The silence that covers it: nobody is told of it.")
+    loud_since: TimeText | None = Field(
+        description="Since when it is neither: the steps of `escalation` count from here."
+    )
+    steps_told: int = Field(description="How many steps of `escalation` have been told.")
+    repeats: int = Field(description="How often it was told again after the last step.")
+    told: list[str] = Field(description="The roles and people that were told of it.")
+    told_at: TimeText | None
     escalation: list[EscalationStep]
     history: list[AlertEvent]
 
@@ -223,6 +262,71 @@ class Health(Shape):
     store: str
     broker: str
     clockwork: str
+
+
+class Silence(Shape):
+    """Nobody is told of the alerts that it covers while it runs."""
+
+    id: str = Field(examples=["riverside-s1f2e3d4c"])
+    site: str
+    from_: TimeText = Field(alias="from")
+    to: TimeText
+    by: str
+    reason: str
+    kinds: list[str] = Field(description="Kinds of alert; all when empty.")
+    subjects: list[str] = Field(description="Routes, posts, devices, …; all when empty.")
+    maintenance: bool = Field(description="Work that was announced, and no mere silence.")
+    created_at: TimeText
+    ended_by: str | None
+
+
+class NewSilence(Shape):
+    """What nobody is to be told of, from when until when, and why. It needs an end, an author and a reason."""
+
+    from_: str | None = Field(None, alias="from", description="At once when left out.", max_length=40)
+    to: str = Field(examples=["2026-11-24T06:00:00+08:00"], max_length=40)
+    by: str = Field(min_length=1, max_length=64, pattern=r"\S", examples=["wang-jg"])
+    reason: str = Field(
+        min_length=1, max_length=2000, pattern=r"\S", examples=["The barrier is being repaired."]
+    )
+    kinds: list[AlertKind] = Field([], max_length=50)
+    subjects: list[str] = Field([], max_length=200, examples=[["gate-east"]])
+    maintenance: bool = False
+
+
+class Said(Shape):
+    """Who does it."""
+
+    by: str = Field(min_length=1, max_length=64, pattern=r"\S", examples=["wang-jg"])
+
+
+class NewExcuse(Shape):
+    """Why an occurrence is excused, by a shift leader or one above."""
+
+    by: str = Field(min_length=1, max_length=64, pattern=r"\S", examples=["wang-jg"])
+    note: str = Field(
+        min_length=1, max_length=2000, pattern=r"\S", examples=["Sent to a fire alarm at building 3."]
+    )
+
+
+class Action(Shape):
+    """Something that a person did."""
+
+    site: str
+    at: TimeText
+    by: str
+    from_: str = Field(alias="from", description="From where, such as an address.")
+    what: str = Field(examples=["acknowledge"])
+    target: str = Field(examples=["riverside-12"])
+    params: dict[str, Any]
+
+
+class Blind(Shape):
+    """The gateway could not hear."""
+
+    since: TimeText
+    until: TimeText | None = Field(description="Null while it lasts.")
+    cause: Literal["down", "cut_off"]
 
 
 class Act(Shape):

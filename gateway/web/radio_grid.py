@@ -23,7 +23,7 @@ ALWAYS_SHOWN_MS: Final = 8 * HOUR_MS
 MOST_SLOTS: Final = 96
 """Of a longer period only the part around now is shown."""
 
-_WORST_FIRST: Final = ("abnormal", "no_answer", "missed", "unverified", "late", "on_time")
+_WORST_FIRST: Final = ("abnormal", "no_answer", "missed", "unverified", "late", "excused", "on_time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,16 @@ def radio_grid(desk: Desk, plan: Plan, now: int) -> Json | None:
     for post in plan.posts:
         if post.id in tracks:
             row, due = _row(desk, grid, tracks[post.id], now)
+            pre_notice = max(track.duty.pre_notice_s for track in tracks[post.id]) * 1000
+            remind_at = due - pre_notice if due is not None and pre_notice else None
             posts.append(
-                {"post": post.id, "name": dict(post.name), "due_at": maybe_rfc3339(due), "cells": row}
+                {
+                    "post": post.id,
+                    "name": dict(post.name),
+                    "due_at": maybe_rfc3339(due),
+                    "remind_at": maybe_rfc3339(remind_at),
+                    "cells": row,
+                }
             )
             dues += [due] if due is not None else []
     return {
@@ -143,6 +151,8 @@ def _marks(occurrence: Occurrence) -> Iterator[tuple[int, str]]:
     if done is None:
         if occurrence.verdict in UNPROVED and occurrence.planned_at is not None:
             yield occurrence.planned_at, code if code == "no_answer" else occurrence.verdict.value
+        elif occurrence.verdict is Verdict.EXCUSED and occurrence.planned_at is not None:
+            yield occurrence.planned_at, occurrence.verdict.value
     elif code == "abnormal":
         yield done, code
     elif occurrence.verdict in (Verdict.LATE, Verdict.UNVERIFIED):

@@ -82,9 +82,10 @@ def test_every_reason_and_finding_is_explained() -> None:
 
 def test_every_kind_of_alert_and_line_of_its_history_is_explained() -> None:
     words = {kind.value for kind in AlertKind}
-    for call in calls_of(ROOT / "gateway" / "domain" / "alerts.py", "AlertEvent"):
-        assert isinstance(call.args[1], ast.Constant)
-        words.add(str(call.args[1].value))
+    for path in sources("domain"):
+        for call in calls_of(path, "AlertEvent"):
+            assert isinstance(call.args[1], ast.Constant)
+            words.add(str(call.args[1].value))
     assert {"opened", "withdrawn"} <= words
     assert words - words_of_code("reasons.md") == set()
 

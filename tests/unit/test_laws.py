@@ -56,10 +56,11 @@ MAY_KNOW = {
     "ingest": {"clock", "domain", "instants", "store"},
     "desk": {"domain", "ingest", "instants", "shapes", "store"},
     "engine": {"clock", "desk", "domain", "ingest", "instants", "shapes", "store"},
+    "acts": {"domain", "engine", "shapes", "store"},
     "settings": {"clock"},
     "service": {"clock", "desk", "domain", "engine", "ingest", "settings", "sitefile", "store"},
-    "web": {"clock", "desk", "domain", "engine", "ingest", "instants", "service", "settings", "shapes", "sitefile",
-            "store"},
+    "web": {"acts", "clock", "desk", "domain", "engine", "ingest", "instants", "service", "settings", "shapes",
+            "sitefile", "store"},
 }  # fmt: skip
 """Which parts of the gateway a part may import. Those that are not named put others together, and nobody knows them."""
 

@@ -19,17 +19,13 @@ def station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Station:
 
 
 async def test_a_round_walked_while_the_broker_was_away_raises_no_alarm(station: Station) -> None:
-    connected = True
     async with station.open() as post:
-        post.engine.can_hear = lambda: connected
         await post.take(record(1, type="status", at=BEGIN))
-        connected = False
-        post.engine.hold()
+        post.engine.can_hear_now(False, "gone")
         station.clock.at = BEGIN + HOUR + 10 * MINUTE
         await post.settled()
         assert await post.alerts() == []
-        connected = True
-        post.engine.hold()
+        post.engine.can_hear_now(True)
         await post.take(*scans(2, BEGIN + 30 * MINUTE, SHED, WELL, clock="synced"))
         await post.take(record(1, type="radio", at=BEGIN + 20 * MINUTE, clock="synced"), device="console-1")
         await post.begun()
@@ -41,9 +37,10 @@ async def test_a_broker_that_stays_away_keeps_no_alert_back_for_ever(
 ) -> None:
     monkeypatch.setattr(engine_module, "HOLD_S", 0.3)
     async with station.open() as post:
-        post.engine.can_hear = lambda: False
-        post.engine.hold()
+        post.engine.can_hear_now(False, "connection refused")
         station.clock.at = BEGIN + HOUR + 10 * MINUTE
         async with asyncio.timeout(10):
             await post.begun()
-        assert sorted(alert["kind"] for alert in await post.alerts()) == ["radio_not_called", "round_missed"]
+        told = {alert["kind"]: alert for alert in await post.alerts()}
+        assert sorted(told) == ["gateway_cut_off", "radio_not_called", "round_missed"]
+        assert told["gateway_cut_off"]["reason"]["params"]["problem"] == "connection refused"

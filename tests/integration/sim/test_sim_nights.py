@@ -60,7 +60,12 @@ def test_the_demonstration_shows_each_of_its_deviations_and_nothing_else() -> No
 
 def test_an_offline_scanner_delays_the_proof_and_the_alert_takes_itself_back() -> None:
     night = night_with(Deviation(What.OFFLINE, 22 * 60 + 30, device="scanner-1", by=90 * MINUTE))
-    assert [(alert["kind"], alert["state"]) for alert in night.alerts] == [("round_missed", "withdrawn")]
+    (missed,), (outage,) = (
+        night.alerts_of("round_missed", "garage"),
+        night.alerts_of("device_silent", "scanner-1"),
+    )
+    assert (missed["state"], outage["state"], len(night.alerts)) == ("withdrawn", "resolved", 2)
+    assert [event["what"] for event in missed["history"]] == ["opened", "inhibited", "withdrawn"]
     assert night.scored.errors == []
 
 
@@ -101,5 +106,8 @@ def test_a_restarted_scanner_loses_nothing() -> None:
         Deviation(What.OFFLINE, 22 * 60 + 30, device="scanner-1", by=40 * MINUTE),
         Deviation(What.RESTART, 22 * 60 + 55, device="scanner-1"),
     )
-    assert [alert["state"] for alert in night.alerts] == ["withdrawn"]
+    assert {alert["kind"]: alert["state"] for alert in night.alerts} == {
+        "round_missed": "withdrawn",
+        "device_silent": "resolved",
+    }
     assert night.scored.errors == []

@@ -7,7 +7,18 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.store.port import AlertRow, Commit, FactRow, PlanRow, RefusedRow, StateRow, Store, VerdictRow
+from gateway.store.port import (
+    ActionRow,
+    AlertRow,
+    BlindRow,
+    Commit,
+    FactRow,
+    PlanRow,
+    RefusedRow,
+    StateRow,
+    Store,
+    VerdictRow,
+)
 from gateway.store.sqlite import SqliteStore
 
 HOUR = 3_600_000
@@ -104,6 +115,14 @@ def state(online: bool, device: str = "scanner-1", *, site: str = "court", at: i
 
 def plan(version: int, site: str = "court", body: str = "site: court\n") -> PlanRow:
     return PlanRow(site, version, T0 + version, T0, body)
+
+
+def action(what: str, target: str = "court-1", *, site: str = "court", at: int = T0) -> ActionRow:
+    return ActionRow(site, at, "wang-jg", "192.0.2.7", what, target, b'{"note":"x"}')
+
+
+def blind(since: int, until: int | None = None, cause: str = "down") -> BlindRow:
+    return BlindRow(since, since + 60_000 if until is None else until, cause)
 
 
 async def put(store: Store, at: int = T0, **rows: object) -> None:

@@ -13,7 +13,7 @@ from gateway.store.chain import digest, link
 from gateway.store.port import StoreError
 from gateway.store.schema import CHAINED, STEPS
 from gateway.store.sqlite import SqliteStore
-from tests.unit.store.backends import T0, alert, fact, plan, put, refused, state, verdict
+from tests.unit.store.backends import T0, action, alert, blind, fact, plan, put, refused, state, verdict
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ async def test_closing_waits_for_what_is_being_written(path: Path) -> None:
 
 
 async def fill(path: Path) -> None:
-    """Four commits that hold something of everything."""
+    """Five commits that hold something of everything."""
     store = await SqliteStore.open(path)
     await put(store, T0, plans=[plan(1)], states=[state(True)])
     await put(store, T0 + 1, facts=[fact(1), fact(2), fact(3)], refused=[refused()])
@@ -162,6 +162,7 @@ async def fill(path: Path) -> None:
         verdicts=[verdict("d@1", "late", at=T0 + 3)],
         alerts=[alert(1, "resolved", closed_at=T0 + 3)],
     )
+    await put(store, T0 + 4, actions=[action("excuse")], blind=[blind(T0)])
     await store.close()
 
 
@@ -286,7 +287,7 @@ async def test_a_new_commit_does_not_heal_a_broken_chain(path: Path) -> None:
     await put(store, facts=[fact(50)])
     count, found = await store.verify()
     await store.close()
-    assert count == 5
+    assert count == 6
     assert [fault.commit for fault in found] == [2]
 
 
@@ -294,7 +295,7 @@ async def test_hashes_are_the_same_in_every_version_of_this_program(path: Path) 
     """A released chain must hold for ever: this is what the first version wrote."""
     await fill(path)
     rows = raw(path, "SELECT number, hex(hash) FROM commits ORDER BY number")
-    assert [(number, str(hash_)[:16]) for number, hash_ in rows] == FIRST_HASHES
+    assert [(number, str(hash_)[:16]) for number, hash_ in rows][: len(FIRST_HASHES)] == FIRST_HASHES
 
 
 FIRST_HASHES = [
