@@ -22,10 +22,12 @@ import msgspec
 
 from gateway.clock import Clock
 from gateway.desk import Desk, alert_row
-from gateway.domain.alerts import Alert
+from gateway.domain.alerts import Alert, AlertKind
 from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import AnyFact, GateEvent, Report
-from gateway.domain.plan import Plan
+from gateway.domain.plan import Names, Plan
+from gateway.domain.verdicts import Reason
+from gateway.domain.watch import Changes, Watch
 from gateway.ingest.delivery import Delivery, Link
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.intake import Intake, Taken
@@ -217,6 +219,29 @@ class Engine:
 
         return await self._request(change)
 
+    async def report_event(
+        self, site: str, kind: AlertKind, subject: str, name: Names, reason: Reason
+    ) -> None:
+        """Something that the service itself knows is wrong: open an alert, or bring the open one up to date.
+
+        Returns when it is stored. Nothing happens for an unknown site.
+        """
+        await self._change_alerts(site, lambda watch, now: watch.report(kind, subject, name, reason, now))
+
+    async def report_over(self, site: str, kind: AlertKind, subject: str) -> None:
+        """What `report_event` told of is right again."""
+        await self._change_alerts(site, lambda watch, now: watch.report_over(kind, subject, now))
+
+    async def _change_alerts(self, site: str, change: Callable[[Watch, int], Changes]) -> None:
+        def run(work: Work) -> None:
+            if (desk := self.desks.get(site)) is not None:
+                now = self.clock.now()
+                desk.record(change(desk.watch, now), work.commit, now)
+                self._refile(desk)
+                work.touched.add(site)
+
+        await self.request(run)
+
     async def adopt_plan(self, plan: Plan, body: str) -> None:
         """Store a new version of a site's plan and judge by it from `plan.holds_from` on.
 
@@ -393,7 +418,7 @@ class Engine:
         else:
             changes = desk.watch.step(now, facts)
             self._refile(desk)
-        if changes.verdicts or changes.alerts:
+        if changes.verdicts or changes.alerts or changes.notices:
             desk.record(changes, work.commit, now)
         if facts or changes.verdicts or changes.alerts:
             work.touched.add(site)

@@ -27,6 +27,7 @@ class AlertKind(StrEnum):
     GATE_FORCED = "gate_forced"
     GATE_FAULT = "gate_fault"
     REPORT_RAISED = "report_raised"
+    NOTICE_UNDELIVERED = "notice_undelivered"
 
 
 class Severity(StrEnum):
@@ -51,6 +52,7 @@ SEVERITY: Final[Mapping[AlertKind, Severity]] = {
     AlertKind.RADIO_ABNORMAL: Severity.CRITICAL,
     AlertKind.GATE_FORCED: Severity.CRITICAL,
     AlertKind.GATE_FAULT: Severity.MAJOR,
+    AlertKind.NOTICE_UNDELIVERED: Severity.MAJOR,
 }
 
 _DISPROVABLE: Final = frozenset({AlertKind.ROUND_MISSED, AlertKind.RADIO_NOT_CALLED})
@@ -163,25 +165,33 @@ class AlertBook:
         reason: Reason,
         at: int,
         now: int,
-        fact: str,
+        fact: str | None = None,
         severity: Severity | None = None,
     ) -> Alert:
-        """Open an alert for something that a device reported at `at`, or add it to the open one."""
+        """Open an alert for something that a device reported at `at`, or add it to the open one.
+
+        `fact`: None for what the service itself knows; it brings the open alert's reason up to date.
+        """
         alert = self._live.get((kind, subject))
         if alert is None:
             alert = self._open(kind, subject, name, reason, at, now, severity)
+        elif fact is None:
+            self._explain(alert, reason, now)
+            return alert
         else:
             alert.history.append(AlertEvent(now, "joined", params={"fact": fact}))
-        alert.facts.append(fact)
+        if fact is not None:
+            alert.facts.append(fact)
         self.changed[alert.id] = alert
         return alert
 
-    def event_over(self, kind: AlertKind, subject: str, now: int, fact: str) -> None:
+    def event_over(self, kind: AlertKind, subject: str, now: int, fact: str | None = None) -> None:
         """What an event alert told of is over."""
         alert = self._live.get((kind, subject))
         if alert is not None:
-            alert.facts.append(fact)
-            self._recover(alert, now, [fact])
+            facts = [] if fact is None else [fact]
+            alert.facts += facts
+            self._recover(alert, now, facts)
 
     def act(self, alert: Alert, what: str, by: str, note: str, now: int) -> None:
         """A person acknowledges, resolves or notes. Raises `WrongStateError` when the alert is closed."""

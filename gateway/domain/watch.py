@@ -22,7 +22,8 @@ from gateway.domain.barrier import Gates
 from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Report, Scan, Status
 from gateway.domain.hearing import DeviceHearing, Hearing
-from gateway.domain.plan import DutyKind, Plan
+from gateway.domain.notices import Notice
+from gateway.domain.plan import DutyKind, Names, Plan
 from gateway.domain.rounds import RoundRule
 from gateway.domain.strands import RadioStrand, RoundStrand, Strand
 from gateway.domain.tracks import Owed, Track, make_track
@@ -54,6 +55,7 @@ class Changes:
 
     verdicts: list[VerdictChange] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
 
 
 class Watch:
@@ -171,6 +173,19 @@ class Watch:
     def take_events(self, now: int, events: Sequence[GateEvent | Report]) -> Changes:
         """Take in what happened at gates and what was reported, without looking at any deadline."""
         self._take_in(events, max(now, self.now))
+        return self._alert_changes()
+
+    def report(self, kind: AlertKind, subject: str, name: Names, reason: Reason, now: int) -> Changes:
+        """Something that the service itself knows is wrong: open an alert, or bring the open one up to date."""
+        self.alerts.event(kind, subject, name, reason, now, now)
+        return self._alert_changes()
+
+    def report_over(self, kind: AlertKind, subject: str, now: int) -> Changes:
+        """It is right again."""
+        self.alerts.event_over(kind, subject, now)
+        return self._alert_changes()
+
+    def _alert_changes(self) -> Changes:
         changes = Changes(alerts=list(self.alerts.changed.values()))
         self.alerts.changed = {}
         return changes
