@@ -114,6 +114,8 @@ class DeliveryRow(NamedTuple):
 
     notice: str
     number: int  # of the notice
+    site: str
+    alert: str | None
     channel: str  # "" when it concerns none
     state: str  # waiting, delivered, failed, dropped
     since: int  # when it was first to be sent

@@ -85,13 +85,14 @@ STEPS: Final = (
         recipients TEXT NOT NULL, alert TEXT, body BLOB NOT NULL
     );
     CREATE INDEX notices_by_site ON notices (site, id);
-    CREATE INDEX notices_by_alert ON notices (alert) WHERE alert IS NOT NULL;
     CREATE TABLE deliveries (
-        notice TEXT NOT NULL, number INTEGER NOT NULL, channel TEXT NOT NULL, state TEXT NOT NULL,
-        since INTEGER NOT NULL, attempts INTEGER NOT NULL, next_at INTEGER, last_error TEXT, delivered_at INTEGER,
+        notice TEXT NOT NULL, number INTEGER NOT NULL, site TEXT NOT NULL, alert TEXT,
+        channel TEXT NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL, attempts INTEGER NOT NULL,
+        next_at INTEGER, last_error TEXT, delivered_at INTEGER,
         PRIMARY KEY (notice, channel)
     ) WITHOUT ROWID;
     CREATE INDEX deliveries_by_number ON deliveries (number);
+    CREATE INDEX deliveries_by_alert ON deliveries (alert) WHERE alert IS NOT NULL;
     CREATE INDEX deliveries_waiting ON deliveries (number) WHERE state = 'waiting';
     CREATE INDEX deliveries_by_channel ON deliveries (channel, state);
     CREATE TRIGGER notices_never_update BEFORE UPDATE ON notices

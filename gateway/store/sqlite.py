@@ -249,7 +249,7 @@ class SqliteStore:
         run("BEGIN IMMEDIATE")
         try:
             self._writer.executemany(
-                "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+                "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
             )
             run("COMMIT")
         except BaseException:
@@ -395,7 +395,7 @@ class SqliteStore:
         where, values = ("WHERE site = ?", [site]) if site is not None else ("", [])
         rows = await self._query(
             f"SELECT * FROM (SELECT id, {CHAINED['notices']} FROM notices {where} ORDER BY id DESC LIMIT ?) "
-            "LEFT JOIN deliveries ON notice = key ORDER BY id DESC, channel",
+            "LEFT JOIN deliveries ON notice = key ORDER BY id DESC, deliveries.channel",
             [*values, limit],
         )
         found: dict[int, tuple[NoticeRow, list[DeliveryRow]]] = {}
@@ -415,8 +415,7 @@ class SqliteStore:
 
     async def was_told(self, channel: str, alert: str) -> bool:
         rows = await self._query(
-            "SELECT 1 FROM notices JOIN deliveries ON notice = key "
-            "WHERE alert = ? AND channel = ? AND state = 'delivered' LIMIT 1",
+            "SELECT 1 FROM deliveries WHERE alert = ? AND channel = ? AND state = 'delivered' LIMIT 1",
             (alert, channel),
         )
         return bool(rows)

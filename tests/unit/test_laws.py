@@ -56,8 +56,9 @@ MAY_KNOW = {
     "ingest": {"clock", "domain", "instants", "store"},
     "desk": {"domain", "ingest", "instants", "shapes", "store"},
     "engine": {"clock", "desk", "domain", "ingest", "instants", "shapes", "store"},
+    "notify": {"clock", "domain", "engine", "instants", "shapes", "store"},
     "settings": {"clock"},
-    "service": {"clock", "desk", "domain", "engine", "ingest", "settings", "sitefile", "store"},
+    "service": {"clock", "desk", "domain", "engine", "ingest", "notify", "settings", "sitefile", "store"},
     "web": {"clock", "desk", "domain", "engine", "ingest", "instants", "service", "settings", "shapes", "sitefile",
             "store"},
 }  # fmt: skip

@@ -106,7 +106,9 @@ def delivery(
     of: NoticeRow, number: int, channel: str = "phones", state: str = "waiting", **more: object
 ) -> DeliveryRow:
     next_at = of.at if state == "waiting" else None
-    return DeliveryRow(of.key, number, channel, state, of.at, next_at=next_at)._replace(**more)
+    return DeliveryRow(of.key, number, of.site, of.alert, channel, state, of.at, next_at=next_at)._replace(
+        **more
+    )
 
 
 def refused(
