@@ -51,8 +51,7 @@ _TYPES: Final = {
 
 for _name in ("apprise", "urllib3", "requests"):
     # What they log holds addresses with their secrets.
-    logging.getLogger(_name).addHandler(logging.NullHandler())
-    logging.getLogger(_name).propagate = False
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(slots=True)
