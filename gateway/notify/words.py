@@ -107,10 +107,8 @@ class Words:
 
     def reason(self, reason: Json) -> str:
         """A reason in words; one that has none as its code, with its parameters."""
-        params = {
-            name: value for name, value in reason["params"].items() if value not in (None, [], "", False)
-        }
-        said = {name: self._param(name, value) for name, value in params.items()}
+        given = {name: value for name, value in reason["params"].items() if value is not False}
+        said = {name: self._param(name, value) for name, value in given.items() if value not in (None, [], "")}
         variants = self._templates["reason"].get(reason["code"])
         if variants is None:
             unknown = self._templates["unknown"]

@@ -41,7 +41,10 @@ class Office:
         self._numbers = itertools.count()
 
     async def opens(
-        self, subject: str = "gate-east", to: tuple[str, ...] = ("guard",), kind: AlertKind = AlertKind.GATE_FORCED
+        self,
+        subject: str = "gate-east",
+        to: tuple[str, ...] = ("guard",),
+        kind: AlertKind = AlertKind.GATE_FORCED,
     ) -> str:
         """An alert opens, and somebody must be told; its id."""
 

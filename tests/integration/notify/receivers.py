@@ -130,7 +130,9 @@ class MailReceiver:
 
     def url(self, password: str = "") -> str:
         who = f"alerts:{password}@" if password else ""
-        return f"mailto://{who}127.0.0.1:{self.port}?from=alerts@example.org&to=duty@example.org&smtp=127.0.0.1"
+        return (
+            f"mailto://{who}127.0.0.1:{self.port}?from=alerts@example.org&to=duty@example.org&smtp=127.0.0.1"
+        )
 
     def close(self) -> None:
         self._controller.stop()

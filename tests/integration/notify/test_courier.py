@@ -57,7 +57,9 @@ async def test_a_notice_reaches_the_people_it_is_for_in_their_language(
     assert translated.body["title"] == "[Gate forced] 东门道闸 · The Harbour"
 
 
-async def test_a_notice_that_concerns_no_channel_is_said_to_go_nowhere(tmp_path: Path, http: HttpReceiver) -> None:
+async def test_a_notice_that_concerns_no_channel_is_said_to_go_nowhere(
+    tmp_path: Path, http: HttpReceiver
+) -> None:
     elsewhere = channel(http.url(), "elsewhere", sites=frozenset({"yard"}))
     grave = channel(http.url(), "grave", min_severity=Severity.CRITICAL)
     async with office(tmp_path, elsewhere, grave) as at:
@@ -227,7 +229,12 @@ async def test_the_order_is_kept_within_a_channel(tmp_path: Path, http: HttpRece
         http.status = 200
         at.passes(5 * SECOND)
         await at.states("delivered", "delivered", "delivered")
-        assert [message.body["title"][:4] for message in http.tried] == ["【道闸被", "【道闸被", "【道闸被", "【已恢复"]
+        assert [message.body["title"][:4] for message in http.tried] == [
+            "【道闸被",
+            "【道闸被",
+            "【道闸被",
+            "【已恢复",
+        ]
     assert [key.partition("/")[0] for key in http.keys] == [first, second, first]
 
 

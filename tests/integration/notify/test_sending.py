@@ -64,7 +64,9 @@ def test_nobody_there_is_passing() -> None:
         taken.bind(("127.0.0.1", 0))  # and not listening
         port = taken.getsockname()[1]
         assert send(f"json://127.0.0.1:{port}/") == Outcome("unreachable")
-        assert send(f"mailto://127.0.0.1:{port}?from=a@example.org&to=b@example.org") == Outcome("unreachable")
+        assert send(f"mailto://127.0.0.1:{port}?from=a@example.org&to=b@example.org") == Outcome(
+            "unreachable"
+        )
 
 
 def test_no_answer_is_passing(http: HttpReceiver) -> None:
@@ -144,7 +146,9 @@ def test_no_secret_is_shown_or_logged(
     assert "hunter2secret" not in shown
 
 
-@pytest.mark.parametrize("url", ["nosuch://hunter2secret", "json://", "hunter2secret", "wecombot://", "dingtalk://%%"])
+@pytest.mark.parametrize(
+    "url", ["nosuch://hunter2secret", "json://", "hunter2secret", "wecombot://", "dingtalk://%%"]
+)
 def test_an_url_that_is_not_understood_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ValueError, match="expected a") as refused:
         Sender(url)
