@@ -162,7 +162,7 @@ class Words:
         """An instant in the site's zone, in 24 hours; with its date unless it is of today."""
         try:
             local = self._local(parse_instant(text))
-        except ValueError:
+        except (ValueError, OverflowError):
             return text
         return local.strftime("%H:%M" if local.date() == self._today else "%m-%d %H:%M")
 

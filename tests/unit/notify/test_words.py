@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.alerts import AlertKind, Severity
@@ -163,6 +163,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([*templates("zh")["reason"], "eaten_by_dog"]),
     st.dictionaries(
