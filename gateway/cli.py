@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import sys
 import tomllib
 from collections.abc import Callable, Coroutine
@@ -19,7 +18,7 @@ from gateway.clock import SYSTEM_CLOCK, Clock
 from gateway.ingest.mqtt.broker_url import BrokerUrlError
 from gateway.ingest.mqtt.endpoint import EndpointError
 from gateway.notify.channels import Channel, ChannelsError, load_channels
-from gateway.notify.words import templates
+from gateway.notify.words import test_message
 from gateway.service import Service, ServiceError, stop_on_signals
 from gateway.settings import Settings, SettingsError
 from gateway.store.port import StoreError
@@ -347,8 +346,8 @@ def notify_test(file: Path, name: str | None) -> None:
         )
     failed = False
     for channel in channels:
-        said = templates(channel.language)["test"]
-        outcome = channel.sender.send(said["title"], said["body"], f"test-{secrets.token_hex(4)}")
+        title, body, key = test_message(channel.language)
+        outcome = channel.sender.send(title, body, key)
         failed |= outcome.error is not None
         click.echo(f"{channel.name}: {outcome.error or 'sent'}")
     sys.exit(1 if failed else 0)

@@ -7,6 +7,7 @@ parameters that there are: `devices+since` before `devices` before `_`.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -29,6 +30,17 @@ def templates(language: str) -> Json:
     text = files("gateway.notify").joinpath("locales", f"{language}.json").read_text(encoding="utf-8")
     found: Json = json.loads(text)
     return found
+
+
+def test_message(language: str) -> tuple[str, str, str]:
+    """Title, body and key of a message that only shows that it arrives. It ends like every other."""
+    found = templates(language)
+    key = f"test-{secrets.token_hex(4)}"
+    return (
+        found["test"]["title"],
+        f"{found['test']['body']}\n{_fill(found['body']['key'], {'key': key})}",
+        key,
+    )
 
 
 class Words:
@@ -108,7 +120,9 @@ class Words:
     def reason(self, reason: Json) -> str:
         """A reason in words; one that has none as its code, with its parameters."""
         given = {name: value for name, value in reason["params"].items() if value is not False}
-        said = {name: self._param(name, value) for name, value in given.items() if value not in (None, [], "")}
+        said = {
+            name: self._param(name, value) for name, value in given.items() if value not in (None, [], "")
+        }
         variants = self._templates["reason"].get(reason["code"])
         if variants is None:
             unknown = self._templates["unknown"]
