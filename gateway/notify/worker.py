@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.clock import Clock
 from gateway.domain.alerts import AlertKind, Severity
+from gateway.domain.plan import Plan
 from gateway.domain.verdicts import Reason
 from gateway.engine import Engine
 from gateway.instants import parse_instant
@@ -91,12 +92,17 @@ class Worker:
             if (delivery := next_due(self._queue, now)) is not None:
                 await self._take(delivery)
                 continue
-            look = next_look(self._queue, now)
-            if self._failing_since is not None and self._failing_since + FAILING_MS >= now:
-                look = min(look or self._failing_since + FAILING_MS, self._failing_since + FAILING_MS) + 1
+            look = self._next_look(now)
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if look is None else self._clock.seconds_until(look)):
                     await self._wake.wait()
+
+    def _next_look(self, now: int) -> int | None:
+        """When there may be something to send, or to tell of this channel."""
+        looks = [next_look(self._queue, now)]
+        if self._failing_since is not None:
+            looks.append(self._failing_since + FAILING_MS + 1)
+        return min((at for at in looks if at is not None and at > now), default=None)
 
     async def _take(self, delivery: DeliveryRow) -> None:
         row = await self._store.notice(delivery.notice)
@@ -108,11 +114,19 @@ class Worker:
         if (why_not := await self._why_not(row, notice)) is not None:
             await self._drop(delivery, why_not)
             return
-        words = Words(self._channel.language, desk.plan, self._clock.now(), self._public_url)
-        title, body = words.title(notice), words.body(notice)
+        title, body = self._say(row, notice, desk.plan)
         severity = Severity.MINOR if notice["alert"] is None else Severity(notice["alert"]["severity"])
         outcome = await self._in_time(lambda: self._channel.sender.send(title, body, row.key, severity))
         await self._mark(delivery, outcome)
+
+    def _say(self, row: NoticeRow, notice: Json, plan: Plan) -> tuple[str, str]:
+        """Title and body. What cannot be put into words is told all the same, by its key."""
+        try:
+            words = Words(self._channel.language, plan, self._clock.now(), self._public_url)
+            return words.title(notice), words.body(notice)
+        except (KeyError, ValueError, TypeError, AttributeError):
+            log.exception("notice %s has no words", row.key)
+            return f"{row.site}: {row.kind}", row.key
 
     async def _why_not(self, row: NoticeRow, notice: Json) -> str | None:
         alert = await self._store.alert(row.alert) if row.alert is not None else None

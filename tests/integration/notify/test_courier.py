@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.alerts import AlertKind, AlertState, Severity
-from gateway.store.port import DeliveryRow, StoreError
-from tests.integration.notify.office import HOUR, MINUTE, SECOND, channel, office
+from gateway.store.port import Commit, DeliveryRow, NoticeRow, StoreError
+from tests.integration.notify.office import HOUR, MINUTE, SECOND, SITE, channel, office
 from tests.integration.notify.receivers import HttpReceiver, MailReceiver
 from tests.integration.service.yard import HandClock, until
 from tests.unit.web.harbour import BEGIN
@@ -83,6 +84,21 @@ async def test_without_channels_nothing_is_sent_and_nothing_piles_up(
         await at.opens("crane")
         await at.states("delivered")
     assert len(http.taken) == 1
+
+
+async def test_a_notice_without_words_is_told_by_its_key(tmp_path: Path, http: HttpReceiver) -> None:
+    async with office(tmp_path, channel(http.url())) as at:
+        alert = {"severity": "critical", "kind": "gate_forced", "subject": "gate-east"}  # and nothing else
+        body = {"site": SITE, "kind": "opened", "to": ["guard"], "alert": alert, "due_at": None}
+        row = NoticeRow(
+            "harbour-9/opened/0", SITE, BEGIN, "opened", '["guard"]', "harbour-9", json.dumps(body).encode()
+        )
+        await at.store.commit(Commit(BEGIN, notices=[row]))
+        at.courier.wake()
+        await at.opens()
+        await at.states("delivered", "delivered")
+    assert http.titles == ["harbour: opened", "【道闸被冲】东门道闸 · 港湾"]
+    assert http.taken[0].body["message"] == "harbour-9/opened/0"
 
 
 async def test_mail_is_delivered(tmp_path: Path) -> None:
