@@ -17,6 +17,8 @@ from gateway import remote, sitefile
 from gateway.clock import SYSTEM_CLOCK, Clock
 from gateway.ingest.mqtt.broker_url import BrokerUrlError
 from gateway.ingest.mqtt.endpoint import EndpointError
+from gateway.notify.channels import Channel, ChannelsError, load_channels
+from gateway.notify.words import test_message
 from gateway.service import Service, ServiceError, stop_on_signals
 from gateway.settings import Settings, SettingsError
 from gateway.store.port import StoreError
@@ -30,6 +32,7 @@ EXPECTED = (
     StoreError,
     EndpointError,
     BrokerUrlError,
+    ChannelsError,
     sitefile.SiteFileError,
     remote.RemoteError,
 )
@@ -124,6 +127,14 @@ def main() -> None:
     default=_DEFAULT.data, show_default=True, help="A folder for everything else.",
 )  # fmt: skip
 @click.option(
+    "--channels", envvar="PATROL_CHANNELS", show_envvar=True, type=_FILE,
+    help="A TOML file of channels over which people are notified (docs/notifications.md).",
+)  # fmt: skip
+@click.option(
+    "--public-url", envvar="PATROL_PUBLIC_URL", show_envvar=True,
+    help="Where people reach the pages, for links in notices: https://patrol.example.org.",
+)  # fmt: skip
+@click.option(
     "--log-level", envvar="PATROL_LOG_LEVEL", show_envvar=True, default="info", show_default=True,
     type=click.Choice(["debug", "info", "warning", "error"]), help="How much is written to standard error.",
 )  # fmt: skip
@@ -132,12 +143,23 @@ def main() -> None:
     help="An accelerated clock, for demonstrations.",
 )  # fmt: skip
 def run(
-    database: str, http: str, broker: str, sites: tuple[Path, ...], data: Path, log_level: str, clock: Clock
+    database: str,
+    http: str,
+    broker: str,
+    sites: tuple[Path, ...],
+    data: Path,
+    channels: Path | None,
+    public_url: str | None,
+    log_level: str,
+    clock: Clock,
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C."""
     _log_to_stderr(log_level)
     files = tuple(Path(name) for path in sites for name in str(path).split(",") if name)
-    _run(_serve(Settings(database, http, broker, files, data, clock, log_level)))
+    settings = Settings(
+        database, http, broker, files, data, clock, log_level, channels=channels, public_url=public_url or ""
+    )
+    _run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
@@ -283,6 +305,52 @@ def site_import(file: Path, holds_from: str | None, api: str) -> None:
 def site_export(site_id: str, api: str) -> None:
     """Print the plan in force of a site of a running service, as a site file."""
     click.echo(_ask(lambda: remote.get_plan(api, site_id)), nl=False)
+
+
+@main.group()
+def notify() -> None:
+    """Channels over which people are notified."""
+
+
+def _load_channels(file: Path) -> list[Channel]:
+    logging.basicConfig(stream=sys.stderr, format="%(message)s")
+    try:
+        return load_channels(file)
+    except ChannelsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@notify.command("check")
+@click.argument("file", type=_FILE)
+def notify_check(file: Path) -> None:
+    """Check a file of channels, and list them without their secrets; exit 1 with what was expected."""
+    channels = _load_channels(file)
+    for channel in channels:
+        sites = ", ".join(sorted(channel.sites)) if channel.sites is not None else "all sites"
+        click.echo(
+            f"{channel.name}: {channel.sender.shown}  to {', '.join(sorted(channel.to))}  "
+            f"[{sites}; {channel.language}; {channel.min_severity.value} and above]"
+        )
+    click.echo(f"{file}: {len(channels)} channels")
+
+
+@notify.command("test")
+@click.argument("file", type=_FILE)
+@click.option("--channel", "name", help="Only this channel.")
+def notify_test(file: Path, name: str | None) -> None:
+    """Send one test message over each channel now; exit 1 when one does not arrive."""
+    channels = [each for each in _load_channels(file) if name in (None, each.name)]
+    if not channels:
+        raise click.ClickException(
+            f"{file}: there is no channel {name!r}" if name else f"{file}: no channels"
+        )
+    failed = False
+    for channel in channels:
+        title, body, key = test_message(channel.language)
+        outcome = channel.sender.send(title, body, key)
+        failed |= outcome.error is not None
+        click.echo(f"{channel.name}: {outcome.error or 'sent'}")
+    sys.exit(1 if failed else 0)
 
 
 @main.group()

@@ -10,14 +10,15 @@ import msgspec
 from gateway.domain.alerts import KEEP_CLOSED_MS, Alert
 from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import AnyFact
+from gateway.domain.notices import Notice
 from gateway.domain.plan import Plan
 from gateway.domain.silences import LONGEST_MS, Silence
 from gateway.domain.verdicts import Excuse, Verdict, VerdictChange
 from gateway.domain.watch import Changes, Watch
 from gateway.ingest.doors import SiteDoors
 from gateway.ingest.records import RefusedError, decode, make_fact
-from gateway.shapes import alert_from_json, alert_json, occurrence_json, silence_from_json
-from gateway.store.port import ActionRow, AlertRow, Commit, FactRow, Store, VerdictRow
+from gateway.shapes import alert_from_json, alert_json, notice_json, occurrence_json, silence_from_json
+from gateway.store.port import ActionRow, AlertRow, Commit, FactRow, NoticeRow, Store, VerdictRow
 
 LOOK_BACK_MS: Final = 40 * 86_400_000
 """How much of the past is read at the start: the longest common period, a month, and some days."""
@@ -88,6 +89,10 @@ class Desk:
         now = max(now, self.watch.now)
         commit.verdicts += [self._verdict_row(change, now) for change in changes.verdicts]
         commit.alerts += [alert_row(alert, now) for alert in changes.alerts]
+        commit.notices += [
+            notice_row(notice, self.watch.alerts.find(notice.alert) if notice.alert else None)
+            for notice in changes.notices
+        ]
 
     def _verdict_row(self, change: VerdictChange, now: int) -> VerdictRow:
         occurrence = change.occurrence
@@ -135,6 +140,13 @@ def alert_row(alert: Alert, now: int) -> AlertRow:
         alert.closed_at,
         _encode(alert_json(alert)),
     )
+
+
+def notice_row(notice: Notice, alert: Alert | None) -> NoticeRow:
+    """A notice as it is stored, with the alert that it is about as it is now."""
+    to = _encode(notice.to).decode()
+    body = _encode(notice_json(notice, alert))
+    return NoticeRow(notice.key, notice.site, notice.at, notice.kind.value, to, notice.alert, body)
 
 
 def fact_from_row(row: FactRow) -> AnyFact:

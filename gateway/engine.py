@@ -23,9 +23,12 @@ import msgspec
 
 from gateway.clock import Clock
 from gateway.desk import Desk
+from gateway.domain.alert import AlertKind
+from gateway.domain.alerts import AlertBook
 from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import AnyFact, GateEvent, Report
-from gateway.domain.plan import Plan
+from gateway.domain.plan import Names, Plan
+from gateway.domain.verdicts import Reason
 from gateway.ingest.delivery import Delivery, Link
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.intake import Intake, Taken
@@ -208,6 +211,29 @@ class Engine:
         self._requests.append(run)
         self._wake.set()
         return await done
+
+    async def report_event(
+        self, site: str, kind: AlertKind, subject: str, name: Names, reason: Reason
+    ) -> None:
+        """Something that the service itself knows is wrong: open an alert, or bring the open one up to date.
+
+        Returns when it is stored. Nothing happens for an unknown site.
+        """
+        await self._change_alerts(site, lambda book, now: book.event(kind, subject, name, reason, now, now))
+
+    async def report_over(self, site: str, kind: AlertKind, subject: str) -> None:
+        """What `report_event` told of is right again."""
+        await self._change_alerts(site, lambda book, now: book.event_over(kind, subject, now))
+
+    async def _change_alerts(self, site: str, change: Callable[[AlertBook, int], object]) -> None:
+        def run(work: Work) -> None:
+            if (desk := self.desks.get(site)) is not None:
+                now = self.clock.now()
+                change(desk.watch.alerts, now)
+                self.advance(site, (), work, now)
+                work.touched.add(site)
+
+        await self.request(run)
 
     async def adopt_plan(self, plan: Plan, body: str, by: str = "anonymous", origin: str = "") -> None:
         """Store a new version of a site's plan and judge by it from `plan.holds_from` on.

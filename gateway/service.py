@@ -20,6 +20,8 @@ from gateway.ingest.mqtt.client import BrokerClient
 from gateway.ingest.mqtt.device_connection import Limits
 from gateway.ingest.mqtt.endpoint import Endpoint
 from gateway.ingest.mqtt.identity import Refusal, trust
+from gateway.notify.channels import load_channels
+from gateway.notify.courier import Courier
 from gateway.settings import Settings
 from gateway.store.port import Commit, PlanRow, Store
 from gateway.store.sqlite import SqliteStore
@@ -46,6 +48,7 @@ class Service:
         self.engine: Engine
         self.endpoint: Endpoint | None = None
         self.client: BrokerClient | None = None
+        self.courier: Courier
         self._lock: IO[str] | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -63,6 +66,7 @@ class Service:
     async def _start(self) -> None:
         settings = self.settings
         path = settings.database_path
+        channels = load_channels(settings.channels) if settings.channels is not None else []
         settings.data.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(path)
         self.store = await SqliteStore.open(path)
@@ -70,6 +74,8 @@ class Service:
         await self.engine.load(await self._plans())
         # Taken in before the first device can connect, so that nothing that it sends is refused.
         self._running = asyncio.create_task(self.engine.run(), name="engine")
+        self.courier = Courier(self.store, self.engine, self.clock, channels, settings.link_base)
+        await self.courier.start()
         address = settings.embedded_address
         if address is not None:
             self.endpoint = Endpoint(
@@ -155,6 +161,8 @@ class Service:
         """In the order in which things flow: no new deliveries, what has come in is stored, the store is closed."""
         if self.endpoint is not None:
             await self.endpoint.close()
+        if hasattr(self, "courier"):
+            await self.courier.stop()
         if self._running is not None:
             self.engine.stop()
             # An error that ended the engine is told by `running`; here everything is closed all the same.

@@ -25,6 +25,8 @@ class Settings:
     data: Path = Path("patrol-data")
     clock: Clock = SYSTEM_CLOCK
     log_level: str = "info"
+    channels: Path | None = None
+    public_url: str = ""
 
     @property
     def database_path(self) -> Path:
@@ -36,6 +38,15 @@ class Settings:
                 "write sqlite:///path/to/file.sqlite (sqlite:////absolute/path for an absolute one)"
             )
         return Path(self.database[len(prefix) :])
+
+    @property
+    def link_base(self) -> str:
+        """What links in notices begin with; empty: they hold none."""
+        if self.public_url and urlsplit(self.public_url).scheme not in ("http", "https"):
+            raise SettingsError(
+                "PATROL_PUBLIC_URL: write the address at which people reach the pages, like https://patrol.example.org"
+            )
+        return self.public_url
 
     @property
     def http_address(self) -> tuple[str, int]:

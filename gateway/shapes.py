@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.domain.alerts import Alert, AlertEvent, AlertKind, AlertState, Severity
+from gateway.domain.notices import Notice
 from gateway.domain.plan import EscalationStep
 from gateway.domain.silences import Silence
 from gateway.domain.verdicts import Excuse, Occurrence, Reason
@@ -160,6 +161,21 @@ def alert_json(alert: Alert) -> Json:
             }
             for event in alert.history
         ],
+    }
+
+
+def notice_json(notice: Notice, alert: Alert | None) -> Json:
+    """A notice, with its alert as it is now."""
+    return {
+        "key": notice.key,
+        "site": notice.site,
+        "kind": notice.kind.value,
+        "at": rfc3339(notice.at),
+        "to": list(notice.to),
+        "alert": None if alert is None else alert_json(alert),
+        "subjects": list(notice.subjects),
+        "duty": notice.duty,
+        "due_at": maybe_rfc3339(notice.due_at),
     }
 
 

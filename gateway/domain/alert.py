@@ -22,6 +22,7 @@ class AlertKind(StrEnum):
     DEVICE_SILENT = "device_silent"
     SITE_SILENT = "site_silent"
     GATEWAY_CUT_OFF = "gateway_cut_off"
+    NOTICE_UNDELIVERED = "notice_undelivered"
 
 
 class Severity(StrEnum):
@@ -54,6 +55,7 @@ SEVERITY: Final[Mapping[AlertKind, Severity]] = {
     AlertKind.DEVICE_SILENT: Severity.MINOR,
     AlertKind.SITE_SILENT: Severity.CRITICAL,
     AlertKind.GATEWAY_CUT_OFF: Severity.CRITICAL,
+    AlertKind.NOTICE_UNDELIVERED: Severity.MAJOR,
 }
 
 

@@ -138,16 +138,23 @@ class AlertBook:
         reason: Reason,
         at: int,
         now: int,
-        fact: str,
+        fact: str | None = None,
         severity: Severity | None = None,
     ) -> Alert:
-        """Open an alert for something that a device reported at `at`, or add it to the open one."""
+        """Open an alert for something that a device reported at `at`, or add it to the open one.
+
+        `fact`: None for what the service itself knows; it brings the open alert's reason up to date.
+        """
         alert = self._live.get((kind, subject))
         if alert is None:
             alert = self._open(kind, subject, name, reason, at, now, severity)
+        elif fact is None:
+            self._explain(alert, reason, now)
+            return alert
         else:
             alert.history.append(AlertEvent(now, "joined", params={"fact": fact}))
-        alert.facts.append(fact)
+        if fact is not None:
+            alert.facts.append(fact)
         self.changed[alert.id] = alert
         return alert
 
@@ -171,12 +178,13 @@ class AlertBook:
         self._outages_changed = True
         self.changed[alert.id] = alert
 
-    def event_over(self, kind: AlertKind, subject: str, now: int, fact: str) -> None:
+    def event_over(self, kind: AlertKind, subject: str, now: int, fact: str | None = None) -> None:
         """What an event alert told of is over."""
         alert = self._live.get((kind, subject))
         if alert is not None:
-            alert.facts.append(fact)
-            self.recover(alert, now, [fact])
+            facts = [] if fact is None else [fact]
+            alert.facts += facts
+            self.recover(alert, now, facts)
 
     def act(self, alert: Alert, what: str, by: str, note: str, now: int, origin: str | None = None) -> None:
         """A person acknowledges, resolves or notes. Raises `WrongStateError` when the alert is closed."""

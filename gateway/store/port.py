@@ -119,6 +119,34 @@ class BlindRow(NamedTuple):
     cause: str  # down, cut_off
 
 
+class NoticeRow(NamedTuple):
+    """Something that somebody must be told of an alert, as it was when that was decided."""
+
+    key: str
+    site: str
+    at: int
+    kind: str
+    to: str  # roles and ids of people, a JSON list
+    alert: str | None
+    body: bytes  # the notice in JSON, with its alert as it was then
+
+
+class DeliveryRow(NamedTuple):
+    """How far a notice has come on its way over one channel. Not a record of what happened: it changes."""
+
+    notice: str
+    number: int  # of the notice
+    site: str
+    alert: str | None
+    channel: str  # "" when it concerns none
+    state: str  # waiting, delivered, failed, dropped
+    since: int  # when it was first to be sent
+    attempts: int = 0
+    next_at: int | None = None  # while it waits
+    last_error: str | None = None
+    delivered_at: int | None = None
+
+
 @dataclass(slots=True)
 class Commit:
     """What is written in one transaction. `alive`: written even if it holds nothing, as a sign of life."""
@@ -128,6 +156,7 @@ class Commit:
     facts: list[FactRow] = field(default_factory=list)
     verdicts: list[VerdictRow] = field(default_factory=list)
     alerts: list[AlertRow] = field(default_factory=list)
+    notices: list[NoticeRow] = field(default_factory=list)
     states: list[StateRow] = field(default_factory=list)
     plans: list[PlanRow] = field(default_factory=list)
     actions: list[ActionRow] = field(default_factory=list)
@@ -140,6 +169,7 @@ class Commit:
             self.facts
             or self.verdicts
             or self.alerts
+            or self.notices
             or self.states
             or self.plans
             or self.actions
@@ -199,7 +229,7 @@ class Store(Protocol):
     async def commit(self, commit: Commit) -> None:
         """Write all of it, or nothing; when this returns it survives a power cut.
 
-        Facts that are there already are skipped.
+        Facts and notices that are there already are skipped.
         """
 
     async def plans(self) -> list[PlanRow]:
@@ -266,6 +296,32 @@ class Store(Protocol):
 
     async def last_sign(self) -> int | None:
         """When this store was written to last (ms); None for a new one."""
+
+    async def notices_after(self, number: int, limit: int) -> list[tuple[int, NoticeRow]]:
+        """Notices with a higher number than this, in the order in which they were made, with their numbers."""
+
+    async def notice(self, key: str) -> NoticeRow | None:
+        """One notice."""
+
+    async def notices(
+        self, site: str | None = None, limit: int = 200
+    ) -> list[tuple[NoticeRow, list[DeliveryRow]]]:
+        """Notices, newest first, with what came of them on each channel."""
+
+    async def last_delivery(self) -> int:
+        """The highest number of a notice that has a delivery; 0 when there is none."""
+
+    async def waiting_deliveries(self) -> list[DeliveryRow]:
+        """Deliveries that wait to be tried, by the number of their notice."""
+
+    async def write_deliveries(self, rows: Sequence[DeliveryRow]) -> None:
+        """Write how far deliveries have come, all of them or none; each replaces what was known of it."""
+
+    async def was_told(self, channel: str, alert: str) -> bool:
+        """Whether any notice of an alert was delivered over a channel."""
+
+    async def delivery_counts(self) -> dict[tuple[str, str], int]:
+        """How many deliveries there are, by channel and state."""
 
     async def device_states(self, site: str) -> list[StateRow]:
         """The latest state of each device."""

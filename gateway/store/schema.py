@@ -92,13 +92,29 @@ STEPS: Final = (
     CREATE TABLE signs (
         name TEXT PRIMARY KEY, at INTEGER NOT NULL
     ) WITHOUT ROWID;
+    CREATE TABLE notices (
+        id INTEGER PRIMARY KEY, commit_no INTEGER NOT NULL,
+        key TEXT NOT NULL UNIQUE, site TEXT NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL,
+        recipients TEXT NOT NULL, alert TEXT, body BLOB NOT NULL
+    );
+    CREATE INDEX notices_by_site ON notices (site, id);
+    CREATE TABLE deliveries (
+        notice TEXT NOT NULL, number INTEGER NOT NULL, site TEXT NOT NULL, alert TEXT,
+        channel TEXT NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL, attempts INTEGER NOT NULL,
+        next_at INTEGER, last_error TEXT, delivered_at INTEGER,
+        PRIMARY KEY (notice, channel)
+    ) WITHOUT ROWID;
+    CREATE INDEX deliveries_by_number ON deliveries (number);
+    CREATE INDEX deliveries_by_alert ON deliveries (alert) WHERE alert IS NOT NULL;
+    CREATE INDEX deliveries_waiting ON deliveries (number) WHERE state = 'waiting';
+    CREATE INDEX deliveries_by_channel ON deliveries (channel, state);
     """
     + "".join(
         f"""
     CREATE TRIGGER {table}_never_{change.lower()} BEFORE {change} ON {table}
         BEGIN SELECT RAISE(ABORT, 'records of {table} are never changed or deleted'); END;
     """
-        for table in ("actions", "blind")
+        for table in ("actions", "blind", "notices")
         for change in ("UPDATE", "DELETE")
     ),
 )
@@ -107,6 +123,7 @@ CHAINED: Final = {
     "facts": "site, device, boot, seq, type, occurred_at, received_at, uncertainty, clock_error, body",
     "verdicts": "site, occurrence, track, kind, opens_at, due_at, ordinal, at, verdict, code, body",
     "alert_changes": "alert, site, number, kind, subject, state, at, opened_at, closed_at, body",
+    "notices": "key, site, at, kind, recipients, alert, body",
     "device_states": "site, device, at, online",
     "plans": "site, version, holds_from, created_at, body",
     "actions": "site, at, by, origin, what, target, body",

@@ -25,10 +25,12 @@ from gateway.store.port import (
     BlindRow,
     BootRow,
     Commit,
+    DeliveryRow,
     FactRow,
     Fault,
     Json,
     Known,
+    NoticeRow,
     PlanRow,
     Refused,
     RefusedRow,
@@ -116,8 +118,9 @@ class SqliteStore:
         try:
             self._write_once(commit)
         except sqlite3.IntegrityError:
-            # A fact is there already: another process wrote it, or a caller sent it twice. Keep the first.
+            # A fact or a notice is there already: another process wrote it, or a caller sent it twice. Keep the first.
             self._drop_known_facts(commit)
+            self._drop_known_notices(commit)
             self._write_once(commit)
         if self._unchecked >= _CHECKPOINT_EVERY:
             self._unchecked = 0
@@ -130,6 +133,7 @@ class SqliteStore:
             "facts": commit.facts,
             "verdicts": commit.verdicts,
             "alert_changes": commit.alerts,
+            "notices": commit.notices,
             "device_states": [(s.site, s.device, s.at, int(s.online)) for s in commit.states],
             "plans": commit.plans,
             "actions": commit.actions,
@@ -233,6 +237,31 @@ class SqliteStore:
                 fresh.append(row)
             seen.add(key)
         commit.facts[:] = fresh
+
+    def _drop_known_notices(self, commit: Commit) -> None:
+        known = "SELECT 1 FROM notices WHERE key = ?"
+        fresh = {row.key: row for row in reversed(commit.notices)}
+        commit.notices[:] = [
+            row
+            for row in commit.notices
+            if fresh[row.key] is row and not self._writer.execute(known, (row.key,)).fetchone()
+        ]
+
+    async def write_deliveries(self, rows: Sequence[DeliveryRow]) -> None:
+        await self._in(self._writing, lambda: self._write_deliveries(rows))
+
+    def _write_deliveries(self, rows: Sequence[DeliveryRow]) -> None:
+        run = self._writer.execute
+        run("BEGIN IMMEDIATE")
+        try:
+            self._writer.executemany(
+                "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+            )
+            run("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                run("ROLLBACK")
+            raise
 
     def _checkpoint(self) -> None:
         connection = self._reader()
@@ -391,6 +420,51 @@ class SqliteStore:
             "SELECT max(at) FROM (SELECT at FROM signs UNION ALL SELECT at FROM commits)"
         )
         return None if rows[0][0] is None else int(rows[0][0])
+
+    async def notices_after(self, number: int, limit: int) -> list[tuple[int, NoticeRow]]:
+        rows = await self._query(
+            f"SELECT id, {CHAINED['notices']} FROM notices WHERE id > ? ORDER BY id LIMIT ?", (number, limit)
+        )
+        return [(row[0], NoticeRow(*row[1:])) for row in rows]
+
+    async def notice(self, key: str) -> NoticeRow | None:
+        rows = await self._query(f"SELECT {CHAINED['notices']} FROM notices WHERE key = ?", (key,))
+        return NoticeRow(*rows[0]) if rows else None
+
+    async def notices(
+        self, site: str | None = None, limit: int = 200
+    ) -> list[tuple[NoticeRow, list[DeliveryRow]]]:
+        where, values = ("WHERE site = ?", [site]) if site is not None else ("", [])
+        rows = await self._query(
+            f"SELECT * FROM (SELECT id, {CHAINED['notices']} FROM notices {where} ORDER BY id DESC LIMIT ?) "
+            "LEFT JOIN deliveries ON notice = key ORDER BY id DESC, deliveries.channel",
+            [*values, limit],
+        )
+        found: dict[int, tuple[NoticeRow, list[DeliveryRow]]] = {}
+        for row in rows:
+            _, deliveries = found.setdefault(row[0], (NoticeRow(*row[1:8]), []))
+            if row[8] is not None:
+                deliveries.append(DeliveryRow(*row[8:]))
+        return list(found.values())
+
+    async def last_delivery(self) -> int:
+        rows = await self._query("SELECT coalesce(max(number), 0) FROM deliveries")
+        return int(rows[0][0])
+
+    async def waiting_deliveries(self) -> list[DeliveryRow]:
+        rows = await self._query("SELECT * FROM deliveries WHERE state = 'waiting' ORDER BY number, channel")
+        return [DeliveryRow(*row) for row in rows]
+
+    async def was_told(self, channel: str, alert: str) -> bool:
+        rows = await self._query(
+            "SELECT 1 FROM deliveries WHERE alert = ? AND channel = ? AND state = 'delivered' LIMIT 1",
+            (alert, channel),
+        )
+        return bool(rows)
+
+    async def delivery_counts(self) -> dict[tuple[str, str], int]:
+        rows = await self._query("SELECT channel, state, count(*) FROM deliveries GROUP BY channel, state")
+        return {(row[0], row[1]): row[2] for row in rows}
 
     async def device_states(self, site: str) -> list[StateRow]:
         rows = await self._query(

@@ -39,6 +39,7 @@ class Metrics(Collector):
         yield from self._records()
         yield from self._engine()
         yield from self._sites()
+        yield from self._notices()
         service = self._context.service
         if service.endpoint is not None:
             yield from _transport(service.endpoint.counters)
@@ -111,6 +112,24 @@ class Metrics(Collector):
         for state, count in devices.items():
             known.add_metric([state], count)
         yield known
+
+    def _notices(self) -> Iterator[Metric]:
+        counts = self._context.service.courier.counts
+        ended = CounterMetricFamily(
+            "patrol_notices",
+            "Notices that need no more attempts, by channel and what came of them.",
+            labels=["channel", "state"],
+        )
+        waiting = GaugeMetricFamily(
+            "patrol_notices_waiting", "Notices that wait to be sent, by channel.", labels=["channel"]
+        )
+        for (channel, state), count in sorted(counts.items()):
+            if state == "waiting":
+                waiting.add_metric([channel], count)
+            else:
+                ended.add_metric([channel, state], count)
+        yield ended
+        yield waiting
 
 
 def _transport(counters: Counters) -> Iterator[Metric]:

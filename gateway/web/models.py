@@ -195,6 +195,34 @@ class Alert(Shape):
     history: list[AlertEvent]
 
 
+class Delivery(Shape):
+    """How far a notice has come over one channel."""
+
+    channel: str | None = Field(description="Null: the notice concerns no channel.", examples=["duty-room"])
+    state: Literal["waiting", "delivered", "failed", "dropped"]
+    attempts: int
+    next_at: TimeText | None = Field(description="When it is tried next, while it waits.")
+    last_error: str | None = Field(
+        description="A code (docs/notifications.md): of the last attempt, or why it was dropped.",
+        examples=["http_503"],
+    )
+    delivered_at: TimeText | None
+
+
+class Notice(Shape):
+    """What somebody is told of an alert, or before one."""
+
+    key: str = Field(
+        description="Receivers know by it what they had already.", examples=["riverside-12/opened/0"]
+    )
+    site: str
+    at: TimeText
+    kind: str = Field(examples=["opened"])
+    to: list[str] = Field(description="Roles, and ids of people.")
+    alert: str | None
+    deliveries: list[Delivery]
+
+
 class Fact(Shape):
     """A stored fact, with the record as the device sent it."""
 

@@ -15,14 +15,14 @@ from gateway.desk import fact_from_row
 from gateway.domain.calendar import instant, local_date
 from gateway.domain.facts import GateEvent, GateEventKind
 from gateway.domain.plan import DutyKind
-from gateway.instants import rfc3339
+from gateway.instants import maybe_rfc3339, rfc3339
 from gateway.shapes import Json, occurrence_json
-from gateway.store.port import FactRow, Refused
+from gateway.store.port import DeliveryRow, FactRow, NoticeRow, Refused
 from gateway.web.board import gate_event_json, make_board, named, plan_at
 from gateway.web.board_models import Board, SiteSummary
 from gateway.web.board_models import GateEvent as GateEventShape
 from gateway.web.context import NOT_FOUND, Context, From, Id, Site, To, answer, time_range
-from gateway.web.models import Alert, AlertStateCode, Fact, Point, Quarantined, RadioCheck, Round
+from gateway.web.models import Alert, AlertStateCode, Fact, Notice, Point, Quarantined, RadioCheck, Round
 
 YAML: Final = "application/yaml"
 
@@ -216,6 +216,24 @@ def alert_routes(context: Context) -> APIRouter:
         return answer(found)
 
     @routes.get(
+        "/notices",
+        response_model=list[Notice],
+        responses=NOT_FOUND,
+        tags=["alerts"],
+        summary="Who was told of alerts, and how",
+    )
+    async def notices(
+        site: Annotated[
+            Id | None, Query(description="All sites when left out.", examples=["riverside"])
+        ] = None,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 200,
+    ) -> Response:
+        """Notices, newest first, with what came of each on the channels that it concerns."""
+        if site is not None:
+            context.desk(site)
+        return answer([_notice_json(row, sent) for row, sent in await store.notices(site, limit)])
+
+    @routes.get(
         "/quarantine", response_model=list[Quarantined], tags=["quarantine"], summary="What was refused"
     )
     async def quarantine(
@@ -259,6 +277,28 @@ def _fact_json(number: int, row: FactRow) -> Json:
         "uncertainty_s": row.uncertainty / 1000,
         "clock_error_s": None if row.clock_error is None else row.clock_error / 1000,
         "record": msgspec.Raw(row.body),
+    }
+
+
+def _notice_json(row: NoticeRow, deliveries: list[DeliveryRow]) -> Json:
+    return {
+        "key": row.key,
+        "site": row.site,
+        "at": rfc3339(row.at),
+        "kind": row.kind,
+        "to": msgspec.Raw(row.to.encode()),
+        "alert": row.alert,
+        "deliveries": [
+            {
+                "channel": each.channel or None,
+                "state": each.state,
+                "attempts": each.attempts,
+                "next_at": maybe_rfc3339(each.next_at),
+                "last_error": each.last_error,
+                "delivered_at": maybe_rfc3339(each.delivered_at),
+            }
+            for each in deliveries
+        ],
     }
 
 

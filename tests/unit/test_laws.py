@@ -57,10 +57,11 @@ MAY_KNOW = {
     "desk": {"domain", "ingest", "instants", "shapes", "store"},
     "engine": {"clock", "desk", "domain", "ingest", "instants", "shapes", "store"},
     "acts": {"domain", "engine", "shapes", "store"},
-    "settings": {"clock"},
-    "service": {"clock", "desk", "domain", "engine", "ingest", "settings", "sitefile", "store"},
     "web": {"acts", "clock", "desk", "domain", "engine", "ingest", "instants", "service", "settings", "shapes",
             "sitefile", "store"},
+    "notify": {"clock", "domain", "engine", "instants", "shapes", "store"},
+    "settings": {"clock"},
+    "service": {"clock", "desk", "domain", "engine", "ingest", "notify", "settings", "sitefile", "store"},
 }  # fmt: skip
 """Which parts of the gateway a part may import. Those that are not named put others together, and nobody knows them."""
 

@@ -12,7 +12,9 @@ from gateway.store.port import (
     AlertRow,
     BlindRow,
     Commit,
+    DeliveryRow,
     FactRow,
+    NoticeRow,
     PlanRow,
     RefusedRow,
     StateRow,
@@ -93,6 +95,22 @@ def alert(
     body = msgspec.json.encode({"id": id_, "site": site, "state": state, "at": at})
     opened = T0 + number if opened_at is None else opened_at
     return AlertRow(id_, site, number, "round_missed", f"route-{number}", state, at, opened, closed_at, body)
+
+
+def notice(number: int, *, site: str = "court", alert: int | None = 1, at: int = T0) -> NoticeRow:
+    key = f"{site}-{alert}/opened/{number}"
+    about = None if alert is None else f"{site}-{alert}"
+    body = msgspec.json.encode({"key": key, "at": at})
+    return NoticeRow(key, site, at, "opened", '["shift_leader"]', about, body)
+
+
+def delivery(
+    of: NoticeRow, number: int, channel: str = "phones", state: str = "waiting", **more: object
+) -> DeliveryRow:
+    next_at = of.at if state == "waiting" else None
+    return DeliveryRow(of.key, number, of.site, of.alert, channel, state, of.at, next_at=next_at)._replace(
+        **more
+    )
 
 
 def refused(

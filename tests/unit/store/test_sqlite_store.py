@@ -13,7 +13,19 @@ from gateway.store.chain import digest, link
 from gateway.store.port import StoreError
 from gateway.store.schema import CHAINED, STEPS
 from gateway.store.sqlite import SqliteStore
-from tests.unit.store.backends import T0, action, alert, blind, fact, plan, put, refused, state, verdict
+from tests.unit.store.backends import (
+    T0,
+    action,
+    alert,
+    blind,
+    fact,
+    notice,
+    plan,
+    put,
+    refused,
+    state,
+    verdict,
+)
 
 
 @pytest.fixture
@@ -179,6 +191,9 @@ async def faults(path: Path) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET {} = {}"])
 async def test_the_database_itself_refuses_to_change_records(path: Path, table: str, change: str) -> None:
     await fill(path)
+    store = await SqliteStore.open(path)
+    await put(store, notices=[notice(1)])
+    await store.close()
     column = "at" if table == "commits" else CHAINED[table].partition(",")[0]
     with pytest.raises(sqlite3.IntegrityError, match=f"records of {table} are never changed or deleted"):
         raw(path, change.format(table, column, column))

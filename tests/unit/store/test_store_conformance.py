@@ -10,7 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.store.port import Commit, Known, Store, StoreError
-from tests.unit.store.backends import HOUR, T0, Open, alert, fact, plan, put, refused, state, verdict
+from tests.unit.store.backends import (
+    HOUR,
+    T0,
+    Open,
+    alert,
+    delivery,
+    fact,
+    notice,
+    plan,
+    put,
+    refused,
+    state,
+    verdict,
+)
 
 NUMBERS = itertools.count()
 
@@ -21,7 +34,8 @@ async def test_what_is_committed_is_there_after_opening_again(open_store: Open) 
     store = await open_store()
     row = fact(1, body='{"note":"泵房 ✓"}'.encode())
     await put(store, facts=[row], verdicts=[verdict("d@1")], alerts=[alert(1)], states=[state(True)], plans=[plan(1)],
-              refused=[refused()])  # fmt: skip
+              notices=[notice(1)], refused=[refused()])  # fmt: skip
+    await store.write_deliveries([delivery(notice(1), 1)])
     await store.close()
     again = await open_store()
     assert [found for _, found in await again.facts("court", T0, T0 + 1)] == [row]
@@ -29,6 +43,7 @@ async def test_what_is_committed_is_there_after_opening_again(open_store: Open) 
         {"id": "d@1", "verdict": "missed", "at": T0}
     ]
     assert [each["id"] for each in await again.alerts()] == ["court-1"]
+    assert await again.notices() == [(notice(1), [delivery(notice(1), 1)])]
     assert await again.device_states("court") == [state(True)]
     assert await again.plans() == [plan(1)]
     assert [entry.reason for entry in await again.quarantine()] == ["broken_json"]
@@ -39,7 +54,7 @@ async def test_a_commit_that_fails_leaves_nothing_of_it(store: Store) -> None:
     await put(store, plans=[plan(1)])
     everything = Commit(
         T0, facts=[fact(1)], verdicts=[verdict("d@1")], alerts=[alert(1)], states=[state(True)], plans=[plan(1)],
-        refused=[refused()],
+        notices=[notice(1)], refused=[refused()],
     )  # fmt: skip
     with pytest.raises(StoreError):  # this version is there already
         await store.commit(everything)
@@ -47,6 +62,7 @@ async def test_a_commit_that_fails_leaves_nothing_of_it(store: Store) -> None:
     assert await store.boots() == []
     assert await store.occurrences("court", "round", 0, 2 * T0) == []
     assert await store.alerts() == []
+    assert await store.notices() == []
     assert await store.device_states("court") == []
     assert await store.quarantine() == []
     assert await store.series("scan", "court", 0, 2 * T0) == []
@@ -314,6 +330,91 @@ async def test_plans_come_by_site_and_version(store: Store) -> None:
         ("atrium", 1), ("court", 1), ("court", 2), ("court", 10),
     ]  # fmt: skip
     assert (await store.plans())[0].body == "site: atrium  # 中庭\n"
+
+
+# -- notices, and what came of them
+
+
+async def test_a_notice_is_stored_once_however_often_it_is_made(store: Store) -> None:
+    await put(store, notices=[notice(1)])
+    again = notice(1)._replace(body=b"again")
+    await put(
+        store, notices=[again, notice(2), notice(2)._replace(body=b"twice in one commit")], facts=[fact(1)]
+    )
+    assert await store.notice(notice(1).key) == notice(1)
+    assert await store.notice(notice(2).key) == notice(2)
+    assert await store.notice("court-9/opened/0") is None
+    assert len(await store.notices()) == 2
+    assert len(await store.facts("court", T0, T0 + 1)) == 1
+    assert await store.verify() == (2, [])
+
+
+async def test_notices_come_in_the_order_in_which_they_were_made(store: Store) -> None:
+    await put(store, notices=[notice(3), notice(1)])
+    await put(store, notices=[notice(2, at=T0 - HOUR, alert=None)])
+    rows = await store.notices_after(0, 10)
+    assert [row for _, row in rows] == [notice(3), notice(1), notice(2, at=T0 - HOUR, alert=None)]
+    numbers = [number for number, _ in rows]
+    assert numbers == sorted(numbers)
+    assert await store.notices_after(numbers[0], 1) == [rows[1]]
+    assert await store.notices_after(numbers[2], 10) == []
+
+
+async def test_a_delivery_is_shown_as_it_was_written_last(store: Store) -> None:
+    await put(store, notices=[notice(1), notice(2)])
+    waits = delivery(notice(1), 1)
+    await store.write_deliveries([waits, delivery(notice(1), 1, "post"), delivery(notice(2), 2)])
+    done = waits._replace(
+        state="delivered", attempts=2, next_at=None, last_error="http_500", delivered_at=T0 + 9
+    )
+    await store.write_deliveries([done])
+    assert await store.notices() == [
+        (notice(2), [delivery(notice(2), 2)]),
+        (notice(1), [done, delivery(notice(1), 1, "post")]),
+    ]
+    assert await store.waiting_deliveries() == [delivery(notice(1), 1, "post"), delivery(notice(2), 2)]
+    assert await store.delivery_counts() == {
+        ("phones", "delivered"): 1,
+        ("phones", "waiting"): 1,
+        ("post", "waiting"): 1,
+    }
+    assert await store.last_delivery() == 2
+    assert await store.verify() == (1, [])
+
+
+async def test_without_notices_there_are_no_deliveries(store: Store) -> None:
+    assert await store.notices() == []
+    assert await store.last_delivery() == 0
+    assert await store.waiting_deliveries() == []
+    assert await store.delivery_counts() == {}
+
+
+async def test_notices_come_newest_first_and_by_site(store: Store) -> None:
+    await put(store, notices=[notice(1), notice(1, site="yard"), notice(2)])
+
+    async def found(*args: object, **how: object) -> list[str]:
+        return [row.key for row, _ in await store.notices(*args, **how)]  # type: ignore[arg-type]
+
+    assert await found() == ["court-1/opened/2", "yard-1/opened/1", "court-1/opened/1"]
+    assert await found("court") == ["court-1/opened/2", "court-1/opened/1"]
+    assert await found("court", limit=1) == ["court-1/opened/2"]
+    await store.write_deliveries([delivery(notice(2), 3), delivery(notice(2), 3, "post")])
+    assert await found(limit=2) == ["court-1/opened/2", "yard-1/opened/1"]
+
+
+async def test_who_was_told_of_an_alert_is_known_by_channel(store: Store) -> None:
+    await put(store, notices=[notice(1), notice(2), notice(3, alert=2)])
+    await store.write_deliveries(
+        [
+            delivery(notice(1), 1, "phones", "failed"),
+            delivery(notice(2), 2, "phones", "delivered"),
+            delivery(notice(2), 2, "post"),
+            delivery(notice(3, alert=2), 3, "post", "delivered"),
+        ]
+    )
+    assert await store.was_told("phones", "court-1")
+    assert not await store.was_told("post", "court-1")
+    assert not await store.was_told("phones", "court-2")
 
 
 # -- the quarantine
