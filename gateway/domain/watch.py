@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final
 
 from gateway.domain.alerts import KEEP_CLOSED_MS, Alert, AlertBook, AlertKind, Severity
-from gateway.domain.assess import Assessment, assess, describe, occurrence_id
+from gateway.domain.assess import Assessment, assess, describe, findings_of, occurrence_id
 from gateway.domain.barrier import Gates
 from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Report, Scan, Status
@@ -26,7 +26,7 @@ from gateway.domain.plan import DutyKind, Plan
 from gateway.domain.rounds import RoundRule
 from gateway.domain.strands import RadioStrand, RoundStrand, Strand
 from gateway.domain.tracks import Owed, Track, make_track
-from gateway.domain.verdicts import Occurrence, Reason, Verdict, VerdictChange
+from gateway.domain.verdicts import Finding, Occurrence, Reason, Verdict, VerdictChange, finding_codes
 
 KEEP_FACTS_MS: Final = 48 * 3_600_000
 """Facts stay in memory this long; older ones are folded for good."""
@@ -35,8 +35,8 @@ _TRIM_EVERY_MS: Final = 3_600_000
 _LATENCY_MS: Final = 900_000
 """A fact that comes in later than this after it happened makes its strand fold again."""
 
-Known = tuple[Verdict, str]
-"""A verdict and its reason's code: what is compared to tell whether something changed."""
+Known = tuple[Verdict, str, str]
+"""A verdict, its reason's code, its findings' codes: what is compared to tell whether something changed."""
 
 
 @dataclass(slots=True)
@@ -87,7 +87,9 @@ class Watch:
         # What happened before the first plan bears on nothing, so that no fact can be too old for it.
         base_at = self._since if self._since > plans[0].holds_from else -FOREVER
         people = {token: person.id for plan in plans for token, person in plan.person_by_token.items()}
-        self._rounds = RoundStrand(partial(self._make_tracks, DutyKind.ROUND, None), base_at, people)
+        self._rounds = RoundStrand(
+            partial(self._make_tracks, DutyKind.ROUND, None), base_at, self.plans, people
+        )
         posts = {post for plan in plans for duty in plan.duties for post in duty.posts}
         self._radio: dict[str, RadioStrand] = {
             post: RadioStrand(partial(self._make_tracks, DutyKind.RADIO_CHECK, post), base_at)
@@ -143,22 +145,25 @@ class Watch:
         1. Facts are handed to their strands, in any order; statuses to the hearing.
         2. Tracks that facts touched, that waited for a device that has now been heard, or whose time has come
            are looked at; verdicts that differ from what was reported are changes.
-        3. Changes open, extend, recover or withdraw alerts.
+        3. Changes open, extend, recover or withdraw alerts; a change of findings alone does not.
         """
+        for strand in self._strands:
+            strand.looked_at = self.now
         self.now = now = max(now, self.now)
         if facts:
             self._take_in(facts, now)
         due = self._touched()
         timers = self._timers
         while timers and timers[0][0] <= now:
-            wake, strand, place = heapq.heappop(timers)
-            if self._views[strand][place].wake == wake:
-                due.add((strand, place))
+            wake, number, place = heapq.heappop(timers)
+            if self._views[number][place].wake == wake:
+                due.add((number, place))
         changes = Changes()
-        for strand, place in sorted(due):
-            changes.verdicts += self._review(strand, place, now)
+        for number, place in sorted(due):
+            changes.verdicts += self._review(number, place, now)
         for change in changes.verdicts:
-            self.alerts.verdict_changed(change, now)
+            if not change.is_of_findings_only:
+                self.alerts.verdict_changed(change, now)
         if self.alerts.changed:
             changes.alerts = list(self.alerts.changed.values())
             self.alerts.changed = {}
@@ -176,7 +181,7 @@ class Watch:
         return changes
 
     def recall(self, facts: Sequence[AnyFact], known: Iterable[tuple[str, int, int, Known]]) -> None:
-        """Take in stored facts, and what was reported of them: (track, opens_at, index, verdict and code)."""
+        """Take in stored facts, and what was reported of them: (track, opens_at, index, what is known)."""
         self._take_in(facts, -FOREVER)
         for device in self.plan.devices:
             self.hearing.device(device.id).settle()
@@ -294,21 +299,30 @@ class Watch:
                 heapq.heappush(self._timers, (wake, number, place))
         return changes
 
-    @staticmethod
     def _difference(
-        track: Track, owed: Owed, assessment: Assessment, emitted: dict[tuple[int, int], Known], now: int
+        self,
+        track: Track,
+        owed: Owed,
+        assessment: Assessment,
+        emitted: dict[tuple[int, int], Known],
+        now: int,
     ) -> VerdictChange | None:
         verdict, code = assessment.verdict, assessment.reason.code
         before = emitted.get(owed.key)
-        if verdict in (Verdict.OPEN, Verdict.UPCOMING) and code != "no_answer":
-            if before is None:
-                return None
+        is_open = verdict in (Verdict.OPEN, Verdict.UPCOMING) and code != "no_answer"
+        if is_open and before is None:
+            return None
+        findings = self.findings(track, owed)
+        if is_open:
             del emitted[owed.key]
         else:
-            if before == (verdict, code):
+            known = (verdict, code, finding_codes(finding.code for finding in findings))
+            if before == known:
                 return None
-            emitted[owed.key] = (verdict, code)
-        return VerdictChange(describe(track, owed, now, assessment), before)
+            emitted[owed.key] = known
+        return VerdictChange(
+            describe(track, owed, now, assessment, findings), None if before is None else before[:2]
+        )
 
     @staticmethod
     def _superseded(
@@ -322,7 +336,9 @@ class Watch:
             before = emitted.pop(key)
             ghost = Owed(key[0], key[0], key[0], None, key[1])
             assessment = Assessment(Verdict.OPEN, Reason("superseded"), settled=True)
-            changes.append(VerdictChange(describe(track, ghost, now, assessment), before, superseded=True))
+            changes.append(
+                VerdictChange(describe(track, ghost, now, assessment, ()), before[:2], superseded=True)
+            )
         return changes
 
     def _trim(self, now: int) -> None:
@@ -345,10 +361,14 @@ class Watch:
         for strand in self._strands:
             yield from strand.tracks
 
+    def findings(self, track: Track, owed: Owed) -> list[Finding]:
+        """What is odd about one occurrence, as far as is known."""
+        return findings_of(track, owed, self._rounds.clashes)
+
     def occurrences(self, now: int, start: int, end: int, track: Track | None = None) -> list[Occurrence]:
         """What is remembered of the occurrences whose window touches `[start, end)`, as of `now`."""
         found = [
-            describe(each, owed, now, assess(each, owed, now, self.hearing))
+            describe(each, owed, now, assess(each, owed, now, self.hearing), self.findings(each, owed))
             for each in (self.tracks() if track is None else (track,))
             for owed in each.peek(now, 0)
             if owed.opens < end and owed.due >= start and owed.opens >= self._judged_from

@@ -130,6 +130,7 @@ class Known(NamedTuple):
     ordinal: int
     verdict: str
     code: str
+    findings: str = ""  # their codes, as `finding_codes` joins them
 
 
 class BootRow(NamedTuple):
