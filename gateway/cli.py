@@ -285,6 +285,20 @@ def site_export(site_id: str, api: str) -> None:
     click.echo(_ask(lambda: remote.get_plan(api, site_id)), nl=False)
 
 
+@site.command("legs")
+@click.argument("site_id")
+@click.option(
+    "--from", "start", help="Only rounds from then on (2026-11-01T00:00:00+08:00); 30 days if left out."
+)
+@click.option("--to", "end", help="Only rounds until then.")
+@_API
+def site_legs(site_id: str, start: str | None, end: str | None, api: str) -> None:
+    """Print how long the legs of the routes take, as lines of a site file."""
+    found = _ask(lambda: remote.legs(api, site_id, start, end))
+    for line in sitefile.learnt_legs(found):
+        click.echo(line)
+
+
 @main.group()
 def quarantine() -> None:
     """What was refused at the door, and why."""
