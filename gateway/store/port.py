@@ -175,6 +175,9 @@ class Store(Protocol):
         Facts that are there already are skipped.
         """
 
+    async def last_commit_at(self) -> int:
+        """When the last commit was made; 0 when there is none."""
+
     async def plans(self) -> list[PlanRow]:
         """All versions of all sites' plans, by site and version."""
 

@@ -247,6 +247,10 @@ class SqliteStore:
     async def _query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return await self._in(self._reading, lambda: self._reader().execute(sql, values).fetchall())
 
+    async def last_commit_at(self) -> int:
+        rows = await self._query("SELECT at FROM commits ORDER BY number DESC LIMIT 1")
+        return int(rows[0][0]) if rows else 0
+
     async def plans(self) -> list[PlanRow]:
         rows = await self._query(f"SELECT {CHAINED['plans']} FROM plans ORDER BY site, version")
         return [PlanRow(*row) for row in rows]
