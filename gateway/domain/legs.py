@@ -17,7 +17,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from statistics import median
 from typing import Final
 
 from gateway.domain.plan import Leg, Order, Plan, Route
@@ -80,7 +79,7 @@ def _legs(route: Route) -> Iterable[tuple[str, str]]:
 
 
 def _learn(route: Route, origin: str, target: str, times: list[float]) -> LearntLeg:
-    middle = median(times)
+    middle = _percentile(sorted(times), 50)
     kept = sorted(time for time in times if middle / _ODD <= time <= middle * _ODD)
     planned = route.leg_between(origin, target)
     left_out = len(times) - len(kept)
@@ -91,7 +90,7 @@ def _learn(route: Route, origin: str, target: str, times: list[float]) -> Learnt
         math.floor(p10 * 0.8 / _ROUND_TO_S) * _ROUND_TO_S, math.ceil(p95 * 1.5 / _ROUND_TO_S) * _ROUND_TO_S
     )
     return LearntLeg(
-        route.id, origin, target, len(kept), left_out, p10, median(kept), p95, suggested, planned
+        route.id, origin, target, len(kept), left_out, p10, _percentile(kept, 50), p95, suggested, planned
     )
 
 

@@ -56,6 +56,7 @@ MAY_KNOW = {
     "ingest": {"clock", "domain", "instants", "store"},
     "desk": {"domain", "ingest", "instants", "shapes", "store"},
     "engine": {"clock", "desk", "domain", "ingest", "instants", "shapes", "store"},
+    "replay": {"desk", "domain", "instants", "shapes", "sitefile", "store"},
     "settings": {"clock"},
     "service": {"clock", "desk", "domain", "engine", "ingest", "settings", "sitefile", "store"},
     "web": {"clock", "desk", "domain", "engine", "ingest", "instants", "service", "settings", "shapes", "sitefile",
