@@ -265,13 +265,16 @@ def laps(draw: DrawFn, of_plans: list[Plan], duty: Duty, length: int) -> list[Ev
         begun = begins + lap * interval + draw(jitters())
         for n, checkpoint in enumerate(walked):
             events.append(Event(begun + n * leg, device, scan(f"T{checkpoint}", guard, uncertainty)))
-        if draw(st.integers(0, 5)) == 0:
+        if draw(st.integers(0, 3)) == 0:
             # Somebody is at a place a few seconds after the one who walks: the same person or another.
             n = draw(st.integers(0, max(0, len(walked) - 1)))
             place = draw(st.sampled_from([*walked, *CHECKPOINTS]))
             after = begun + n * leg + draw(st.sampled_from([1, 3 * SECOND, 9 * SECOND, 10 * SECOND]))
             who, with_what = draw(st.sampled_from(GUARDS)), draw(st.sampled_from(["h0", "h1"]))
             events.append(Event(after, with_what, scan(f"T{place}", who, 0)))
+            if draw(st.booleans()):
+                before = scan(f"T{draw(st.sampled_from(CHECKPOINTS))}", who, 0)
+                events.append(Event(after - 50 * SECOND, with_what, before))
         if how == "repeated":
             again = begun + draw(st.sampled_from([1, 10 * SECOND, 10 * SECOND + 1]))
             other = draw(st.sampled_from([device, "h1"]))

@@ -64,8 +64,10 @@ def verdict(
     code: str = "not_visited",
     findings: Sequence[str] = (),
 ) -> VerdictRow:
-    found = [{"code": each, "params": {}, "facts": []} for each in findings]
-    body = msgspec.json.encode({"id": occurrence, "verdict": verdict, "at": at, "findings": found})
+    shape: dict[str, object] = {"id": occurrence, "verdict": verdict, "at": at}
+    if findings:
+        shape["findings"] = [{"code": each, "params": {}, "facts": []} for each in findings]
+    body = msgspec.json.encode(shape)
     track = occurrence.partition("@")[0]
     due = opens_at + HOUR if due_at is None else due_at
     return VerdictRow(site, occurrence, track, kind, opens_at, due, ordinal, at, verdict, code, body)
