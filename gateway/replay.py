@@ -20,7 +20,7 @@ from gateway.domain.plan import DutyKind, Plan
 from gateway.domain.verdicts import finding_codes
 from gateway.domain.watch import Watch
 from gateway.instants import parse_instant, rfc3339
-from gateway.shapes import Json, occurrence_json
+from gateway.shapes import INSTANT_PARAMS, Json, occurrence_json
 from gateway.store.port import Store
 
 LATER_MS: Final = LOOK_BACK_MS
@@ -184,11 +184,11 @@ def replayed_lines(found: Replayed) -> Iterator[str]:
         due = _local(parse_instant(occurrence["due_at"]), zone)
         what = f"{occurrence['duty']} {occurrence['subject']}  {opens} to {due}"
         if each.before is None:
-            yield f"{found.site}  {what}  added: {_say(occurrence)}"
+            yield f"{found.site}  {what}  added: {_say(occurrence, zone)}"
         elif each.after is None:
-            yield f"{found.site}  {what}  gone, was {_say(occurrence)}"
+            yield f"{found.site}  {what}  gone, was {_say(occurrence, zone)}"
         else:
-            yield f"{found.site}  {what}  {_say(each.before)} → {_say(each.after)}"
+            yield f"{found.site}  {what}  {_say(each.before, zone)} → {_say(each.after, zone)}"
     added = sum(each.before is None for each in found.differences)
     gone = sum(each.after is None for each in found.differences)
     other = len(found.differences) - added - gone
@@ -202,16 +202,18 @@ def _local(at: int, zone: ZoneInfo) -> str:
     return f"{datetime.fromtimestamp(at / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
-def _say(occurrence: Json) -> str:
+def _say(occurrence: Json, zone: ZoneInfo) -> str:
     """`incomplete (incomplete: missing exit, visited 2, of 3) [leg_too_fast]`."""
     reason = occurrence["reason"]
-    params = ", ".join(f"{key} {_value(value)}" for key, value in sorted(reason["params"].items()))
+    params = ", ".join(f"{key} {_value(key, value, zone)}" for key, value in sorted(reason["params"].items()))
     said = f"{occurrence['verdict']} ({reason['code']}{f': {params}' if params else ''})"
     codes = finding_codes(finding["code"] for finding in occurrence["findings"])
     return f"{said} [{codes.replace(',', ', ')}]" if codes else said
 
 
-def _value(value: Any) -> str:
+def _value(key: str, value: Any, zone: ZoneInfo) -> str:
+    if key in INSTANT_PARAMS and isinstance(value, str):
+        return _local(parse_instant(value), zone)
     if isinstance(value, Iterable) and not isinstance(value, str):
         return "+".join(map(str, value)) or "none"
     return str(value)

@@ -54,7 +54,6 @@ class Strand(Generic[FactT]):
         "_snapshots",
         "base_at",
         "gone_back",
-        "looked_at",
         "touched",
         "tracks",
     )
@@ -68,8 +67,6 @@ class Strand(Generic[FactT]):
         """Tracks whose verdicts may have changed: place → first changed occurrence. The reader empties it."""
         self.gone_back = False
         """Whether all tracks were made anew since `touched` was emptied last."""
-        self.looked_at = -FOREVER
-        """What was due before this instant (ms) may have been reported. The reader sets it."""
         self._facts: list[FactT] = []
         self._last_at = -FOREVER  # when the last fact happened
         self._base: list[Track] | None = None  # None: as made, before any fact
@@ -192,7 +189,15 @@ class Strand(Generic[FactT]):
 class RoundStrand(Strand[Scan]):
     """A site's scans and the rounds that claim them (docs/judging.md, part 2)."""
 
-    __slots__ = ("_clashes", "_device_reads", "_guard_reads", "_people", "_places", "_prune_at")
+    __slots__ = (
+        "_clashes",
+        "_device_reads",
+        "_guard_reads",
+        "_people",
+        "_places",
+        "_prune_at",
+        "looked_at",
+    )
 
     def __init__(
         self, make: Callable[[], list[Track]], base_at: int, plans: Sequence[Plan], people: Mapping[str, str]
@@ -201,6 +206,8 @@ class RoundStrand(Strand[Scan]):
         super().__init__(make, base_at)
         self._people = people
         self._clashes = Clashes(plans, people)
+        self.looked_at = -FOREVER
+        """What was due before this instant (ms) may have been reported. The reader sets it."""
         self._device_reads: dict[tuple[str, str], int] = {}  # (device, checkpoint) → when it was read last
         self._guard_reads: dict[tuple[str, str], int] = {}
         self._prune_at = _PRUNE_AT

@@ -147,8 +147,7 @@ class Watch:
            are looked at; verdicts that differ from what was reported are changes.
         3. Changes open, extend, recover or withdraw alerts; a change of findings alone does not.
         """
-        for strand in self._strands:
-            strand.looked_at = self.now
+        self._rounds.looked_at = self.now
         self.now = now = max(now, self.now)
         if facts:
             self._take_in(facts, now)

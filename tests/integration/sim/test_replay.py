@@ -21,7 +21,7 @@ from gateway.domain.watch import Watch
 from gateway.ingest.delivery import Delivery
 from gateway.ingest.intake import Intake
 from gateway.instants import parse_instant
-from gateway.replay import ReplayError, compare, replay
+from gateway.replay import Difference, Replayed, ReplayError, compare, replay, replayed_lines
 from gateway.store.port import Commit, PlanRow
 from gateway.store.sqlite import SqliteStore
 from tests.integration.service.process import command
@@ -194,3 +194,16 @@ def test_what_is_compared_are_verdict_reason_and_findings() -> None:
     same, different = compare(before, after)
     assert same == 1
     assert [each.occurrence["id"] for each in different] == ["b", "c", "d", "e"]
+
+
+def test_a_difference_is_one_line_with_the_times_of_the_site() -> None:
+    unknown = told("b", "unverified", "no_proof")
+    unknown["reason"]["params"] = {"devices": ["h1", "h2"], "since": "2026-11-23T14:30:00.000Z"}
+    odd = told("b", "on_time", "on_time", "two_places")
+    found = Replayed("yard", "Asia/Shanghai", END, 0, [Difference(unknown, odd), Difference(None, odd)])
+    assert list(replayed_lines(found)) == [
+        "yard  hourly tour  2026-11-23 22:00:00 to 2026-11-23 23:00:00  "
+        "unverified (no_proof: devices h1+h2, since 2026-11-23 22:30:00) → on_time (on_time) [two_places]",
+        "yard  hourly tour  2026-11-23 22:00:00 to 2026-11-23 23:00:00  added: on_time (on_time) [two_places]",
+        "yard: 1 different, 1 added, 0 gone, 0 the same; judged as of 2026-11-24 06:00:00 Asia/Shanghai",
+    ]
