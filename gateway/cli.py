@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
 import tomllib
@@ -13,10 +14,12 @@ from typing import Any, TypeVar
 import click
 import uvloop
 
-from gateway import remote, sitefile
+from gateway import remote, replay, sitefile
 from gateway.clock import SYSTEM_CLOCK, Clock
+from gateway.domain.plan import Plan
 from gateway.ingest.mqtt.broker_url import BrokerUrlError
 from gateway.ingest.mqtt.endpoint import EndpointError
+from gateway.instants import parse_instant
 from gateway.notify.channels import Channel, ChannelsError, load_channels
 from gateway.notify.words import test_message
 from gateway.service import Service, ServiceError, stop_on_signals
@@ -35,6 +38,7 @@ EXPECTED = (
     ChannelsError,
     sitefile.SiteFileError,
     remote.RemoteError,
+    replay.ReplayError,
 )
 """Errors that are told to a person in their own words, without a traceback."""
 
@@ -237,6 +241,67 @@ def verify(database: str) -> None:
     sys.exit(_run(check()))
 
 
+def _instant(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    try:
+        return parse_instant(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@main.command("replay")
+@click.option("--site", "site_id", help="Only this site; all sites of the database if left out.")
+@click.option(
+    "--plan", "plan_file", type=_FILE, help="Judge by this site file, as though it had always held."
+)
+@click.option(
+    "--from", "start", required=True, callback=_instant,
+    help="What opened from then on (2026-11-23T19:00:00+08:00) …",
+)  # fmt: skip
+@click.option("--to", "end", required=True, callback=_instant, help="… and before then.")
+@click.option(
+    "--database", envvar="PATROL_DATABASE", show_envvar=True, default=_DEFAULT.database, show_default=True
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def replay_command(
+    site_id: str | None, plan_file: Path | None, start: int, end: int, database: str, as_json: bool
+) -> None:
+    """Judge the stored facts again, and print what differs from what was reported.
+
+    Judged as of the last record in the database. Nothing is written; it may run beside the gateway. Exit 0 when
+    nothing differs, 1 when something does, 2 when it cannot be done.
+    """
+    if end <= start:
+        raise click.UsageError("--to is not after --from")
+    try:
+        other = _load_site(plan_file) if plan_file is not None else None
+        if other is not None and site_id not in (None, other.site):
+            raise click.UsageError(f"{plan_file} is the plan of {other.site}, not of {site_id}")
+        site_id = other.site if other is not None else site_id
+        found = _run(_replay(_existing_database(database), site_id, start, end, other))
+    except click.UsageError:
+        raise
+    except click.ClickException as error:
+        raise click.UsageError(error.message) from None
+    if as_json:
+        click.echo(json.dumps([replay.replayed_json(each) for each in found], ensure_ascii=False, indent=2))
+    else:
+        for each in found:
+            for line in replay.replayed_lines(each):
+                click.echo(line)
+    sys.exit(1 if any(each.differences for each in found) else 0)
+
+
+async def _replay(
+    path: Path, site_id: str | None, start: int, end: int, other: Plan | None
+) -> list[replay.Replayed]:
+    store = await SqliteStore.open(path)
+    try:
+        sites = [site_id] if site_id is not None else sorted({row.site for row in await store.plans()})
+        return [await replay.replay(store, each, start, end, other) for each in sites]
+    finally:
+        await store.close()
+
+
 def _ask(question: Callable[[], T]) -> T:
     """Ask a running service; what can go wrong becomes one line for people."""
     try:
@@ -273,7 +338,7 @@ def site_check(file: Path) -> None:
     )
 
 
-def _load_site(file: Path) -> Any:
+def _load_site(file: Path) -> Plan:
     try:
         return sitefile.load(file)
     except (sitefile.SiteFileError, OSError) as error:
@@ -305,6 +370,20 @@ def site_import(file: Path, holds_from: str | None, api: str) -> None:
 def site_export(site_id: str, api: str) -> None:
     """Print the plan in force of a site of a running service, as a site file."""
     click.echo(_ask(lambda: remote.get_plan(api, site_id)), nl=False)
+
+
+@site.command("legs")
+@click.argument("site_id")
+@click.option(
+    "--from", "start", help="Only rounds from then on (2026-11-01T00:00:00+08:00); 30 days if left out."
+)
+@click.option("--to", "end", help="Only rounds until then.")
+@_API
+def site_legs(site_id: str, start: str | None, end: str | None, api: str) -> None:
+    """Print how long the legs of the routes take, as lines of a site file."""
+    found = _ask(lambda: remote.legs(api, site_id, start, end))
+    for line in sitefile.learnt_legs(found):
+        click.echo(line)
 
 
 @main.group()

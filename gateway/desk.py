@@ -74,7 +74,7 @@ class Desk:
             if door := desk.doors.by_device.get(fact.device):
                 door.health.take(fact)
         known = [
-            (row.track, row.opens_at, row.ordinal, (Verdict(row.verdict), row.code))
+            (row.track, row.opens_at, row.ordinal, (Verdict(row.verdict), row.code, row.findings))
             for row in await store.known(site, judged_from)
         ]
         for row in await store.device_states(site):

@@ -56,6 +56,13 @@ def get_plan(api: str, site: str) -> str:
     return _call(api, "GET", f"/api/sites/{quote(site)}/plan?format=yaml").decode()
 
 
+def legs(api: str, site: str, start: str | None, end: str | None) -> list[Any]:
+    """How long the legs of a site's routes take, as they were walked in a time."""
+    query = urlencode({name: value for name, value in (("from", start), ("to", end)) if value})
+    found: list[Any] = json.loads(_call(api, "GET", f"/api/sites/{quote(site)}/legs?{query}"))
+    return found
+
+
 def quarantine(api: str, reason: str | None, limit: int) -> list[Any]:
     """Entries of the quarantine, newest first."""
     query = urlencode({"limit": limit} | ({"reason": reason} if reason else {}))

@@ -14,7 +14,7 @@ from gateway.instants import maybe_rfc3339, parse_instant, rfc3339
 
 Json = dict[str, Any]
 
-_INSTANTS: Final = frozenset({"since", "at"})
+INSTANT_PARAMS: Final = frozenset({"since", "at"})
 """Parameters of reasons that are instants in ms."""
 
 
@@ -24,7 +24,7 @@ def reason_json(reason: Reason) -> Json:
 
 def params_json(params: Mapping[str, Any]) -> Json:
     return {
-        key: rfc3339(value) if key in _INSTANTS and isinstance(value, int) else value
+        key: rfc3339(value) if key in INSTANT_PARAMS and isinstance(value, int) else value
         for key, value in params.items()
     }
 
@@ -222,6 +222,6 @@ def alert_from_json(shape: Json) -> Alert:
 
 def _params_from_json(params: Json) -> Json:
     return {
-        key: parse_instant(value) if key in _INSTANTS and isinstance(value, str) else value
+        key: parse_instant(value) if key in INSTANT_PARAMS and isinstance(value, str) else value
         for key, value in params.items()
     }

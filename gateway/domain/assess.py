@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -168,15 +169,29 @@ def started_at(track: Track, owed: Owed) -> int | None:
     return walk[0][1].occurred_at if walk else None
 
 
-def describe(track: Track, owed: Owed, now: int, assessment: Assessment) -> Occurrence:
+def findings_of(track: Track, owed: Owed, clashes: Mapping[Scan, tuple[Finding, ...]]) -> list[Finding]:
+    """What is odd about one occurrence. `clashes`: what was found of each scan that clashes with another."""
+    rule = track.rule
+    if rule is None or not (owed.evidence or owed.declined):
+        return []
+    found = rule.findings(rule.counted(_claimed(rule, owed)))
+    if clashes:
+        for scan in owed.evidence or ():
+            if isinstance(scan, Scan):
+                found += [clash for clash in clashes.get(scan, ()) if clash not in found]
+    if owed.declined and owed.done is None:
+        found.append(rule.wrong_person(owed.declined))
+    return found
+
+
+def describe(
+    track: Track, owed: Owed, now: int, assessment: Assessment, findings: Sequence[Finding]
+) -> Occurrence:
     """The whole of what is known about one occurrence at `now` (ms)."""
     duty, rule = track.duty, track.rule
     visits: tuple[Visit, ...] = ()
-    findings: list[Finding] = []
     if rule is not None:
-        claimed = _claimed(rule, owed)
-        visits = _visits(track, rule, owed, now, claimed)
-        findings = rule.findings(rule.counted(claimed))
+        visits = _visits(track, rule, owed, now, _claimed(rule, owed))
         name = rule.route.name
         post = duty.post
     else:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 ID_PATTERN: Final = r"[a-z0-9][a-z0-9_-]{0,31}"
@@ -144,6 +145,13 @@ class Route:
             return self.leg
         return self.legs.get((origin, target)) or self.legs.get((target, origin)) or self.leg
 
+    def has_leg(self, origin: str, target: str) -> bool:
+        """Whether one checkpoint may follow the other, in either direction: any two may in free order."""
+        stops = self.checkpoints
+        if self.order is Order.FREE:
+            return origin in stops and target in stops
+        return any({origin, target} == set(leg) for leg in pairwise(stops))
+
 
 @dataclass(frozen=True, slots=True)
 class At:
@@ -262,6 +270,13 @@ class Plan:
     @cached_property
     def checkpoint_by_id(self) -> Mapping[str, Checkpoint]:
         return {checkpoint.id: checkpoint for checkpoint in self.checkpoints}
+
+    def shortest_way_s(self, origin: str, target: str) -> int:
+        """The shortest walking time (s) that a route gives for a leg between two checkpoints; 0 when none does."""
+        stated = (
+            route.leg_between(origin, target).min_s for route in self.routes if route.has_leg(origin, target)
+        )
+        return min((min_s for min_s in stated if min_s), default=0)
 
     def positions(self, route: Route) -> Mapping[str, int]:
         """Where each checkpoint stands in a route: its last place in strict order, its first in free order."""

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any, Final
 
 from gateway.domain.facts import Scan
 from gateway.domain.plan import Duty, Order, Plan, Route
 from gateway.domain.verdicts import Finding
+
+IN_HAND_MS: Final = 5_000
+"""Tags on walls are not read one after the other within this time, where the plan says how long the way is."""
+
+IN_HAND_UNSAID_MS: Final = 3_000
+"""Where it does not."""
 
 
 class RoundRule:
@@ -113,19 +120,28 @@ class RoundRule:
     def findings(self, walk: Sequence[tuple[int, Scan]]) -> list[Finding]:
         """Legs that were walked faster than possible or slower than allowed, and carriers who do not fit.
 
-        A leg is named only when it is out of its limits whatever the two scans' uncertainty.
+        A leg is named only when it is out of its limits whatever the two scans' uncertainty. When every one of
+        two and more legs took no longer than two readings take, the tags are not on their walls.
         """
         found: list[Finding] = []
+        in_hand = len(walk) >= 3
         stops = self.route.checkpoints
         for (before, first), (after, second) in pairwise(walk):
             leg = self.route.leg_between(stops[before], stops[after])
             took = second.occurred_at - first.occurred_at
             doubt = 0 if first.boot == second.boot else first.uncertainty + second.uncertainty
+            in_hand = in_hand and took + doubt < (
+                min(IN_HAND_MS, leg.min_s * 1000) if leg.min_s else IN_HAND_UNSAID_MS
+            )
             params = {"from": stops[before], "to": stops[after], "took_s": round(took / 1000, 1)}
             if took + doubt < leg.min_s * 1000:
                 found.append(Finding("leg_too_fast", params | {"min_s": leg.min_s}, (first.id, second.id)))
             elif leg.max_s is not None and took - doubt > leg.max_s * 1000:
                 found.append(Finding("leg_too_slow", params | {"max_s": leg.max_s}, (first.id, second.id)))
+        if in_hand:
+            took = walk[-1][1].occurred_at - walk[0][1].occurred_at
+            together = {"count": len(walk), "took_s": round(took / 1000, 1)}
+            found.insert(0, Finding("tags_together", together, tuple(scan.id for _, scan in walk)))
         strangers = [scan for _, scan in walk if self.fit(scan)]
         if strangers:
             facts = tuple(scan.id for scan in strangers)
@@ -135,6 +151,16 @@ class RoundRule:
             if others:
                 found.append(Finding("other_device", {"devices": others, "post": self.post}, facts))
         return found
+
+    def wrong_person(self, declined: Sequence[Scan]) -> Finding:
+        """Somebody else walked here than the duty asks for. `declined`: their scans, in canonical order."""
+        people = {person.id for scan in declined if (person := self.plan.person(scan.guard)) is not None}
+        params: dict[str, Any] = {
+            "by": self.by,
+            "people": sorted(people),
+            "checkpoints": list(dict.fromkeys(self.checkpoint_by_tag[scan.tag] for scan in declined)),
+        }
+        return Finding("wrong_person", params, tuple(scan.id for scan in declined))
 
     def _serves(self, scan: Scan) -> bool:
         device = self.plan.device_by_id.get(scan.device)

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 
 from gateway.domain.calendar import FOREVER
+from gateway.domain.clashes import Clashes, Remembered
 from gateway.domain.facts import Outcome, RadioCall, Scan
+from gateway.domain.plan import Plan
 from gateway.domain.tracks import Owed, Track
+from gateway.domain.verdicts import Finding
 
 REPEAT_MS: Final = 10_000
 """A checkpoint read again by the same carrier within this time is the same tap."""
@@ -31,7 +33,7 @@ _PRUNE_AT: Final = 256
 """So many remembered reads, at the least, before the old ones are forgotten."""
 
 FactT = TypeVar("FactT", Scan, RadioCall)
-Memory = tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]] | None
+Memory = tuple[dict[tuple[str, str], int], dict[tuple[str, str], int], Remembered] | None
 
 
 def _order(fact: Scan | RadioCall) -> tuple[int, str, str, int]:
@@ -43,6 +45,7 @@ class Strand(Generic[FactT]):
 
     __slots__ = (
         "_base",
+        "_base_memory",
         "_facts",
         "_last_at",
         "_make",
@@ -67,6 +70,7 @@ class Strand(Generic[FactT]):
         self._facts: list[FactT] = []
         self._last_at = -FOREVER  # when the last fact happened
         self._base: list[Track] | None = None  # None: as made, before any fact
+        self._base_memory: Memory = None
         # Facts folded, rolled to, tracks, and what `_memory` gave.
         self._snapshots: list[tuple[int, int, list[Track], Memory]] = []
         self._rolled_to = -FOREVER
@@ -107,22 +111,21 @@ class Strand(Generic[FactT]):
         """Fold what happened before an instant for good, and drop those facts."""
         facts = self._facts
         place = bisect_left(facts, (before, "", "", 0), key=_order)
-        # Never between a tap and its repeat.
-        while 0 < place < len(facts) and facts[place].occurred_at - facts[place - 1].occurred_at <= REPEAT_MS:
-            place -= 1
         base = self._base if self._base is not None else self._make()
         live, self.tracks = self.tracks, base
         touched, self.touched = self.touched, {}
         memory = self._memory()
-        self._recall(None)
-        for fact in self._facts[:place]:
+        self._recall(self._base_memory)
+        for fact in facts[:place]:
             self._take(fact)
         for track in base:
             track.roll(before)
             track.forget_before(before)
+        self._let_go()
+        self._base_memory = self._memory()
         self._base, self.tracks, self.touched = base, live, touched
         self._recall(memory)
-        del self._facts[:place]
+        del facts[:place]
         self._snapshots = [
             (count - place, at, tracks, reads)
             for count, at, tracks, reads in self._snapshots
@@ -131,6 +134,7 @@ class Strand(Generic[FactT]):
         for track in live:
             track.roll(before)
             track.forget_before(before)
+        self._let_go()
         self.base_at = max(self.base_at, before)
 
     def _snapshot(self, count: int) -> None:
@@ -149,7 +153,7 @@ class Strand(Generic[FactT]):
             start, self._rolled_to, tracks, memory = self._snapshots[-1]
             self.tracks = [track.copy() for track in tracks]
         else:
-            start, self._rolled_to, memory = 0, -FOREVER, None
+            start, self._rolled_to, memory = 0, -FOREVER, self._base_memory
             self.tracks = self._make() if self._base is None else [track.copy() for track in self._base]
         self._recall(memory)
         for number in range(start, len(self._facts)):
@@ -174,6 +178,9 @@ class Strand(Generic[FactT]):
     def _recall(self, memory: Memory) -> None:
         """Take up what `_memory` gave once; None: as before the first fact."""
 
+    def _let_go(self) -> None:
+        """Drop what is remembered of facts that no occurrence holds any more."""
+
     def _take(self, fact: FactT) -> None:
         """Fold one fact into the tracks."""
         raise NotImplementedError
@@ -182,14 +189,25 @@ class Strand(Generic[FactT]):
 class RoundStrand(Strand[Scan]):
     """A site's scans and the rounds that claim them (docs/judging.md, part 2)."""
 
-    __slots__ = ("_device_reads", "_guard_reads", "_people", "_places", "_prune_at")
+    __slots__ = (
+        "_clashes",
+        "_device_reads",
+        "_guard_reads",
+        "_people",
+        "_places",
+        "_prune_at",
+        "looked_at",
+    )
 
     def __init__(
-        self, make: Callable[[], list[Track]], base_at: int, people: Mapping[str, str] = MappingProxyType({})
+        self, make: Callable[[], list[Track]], base_at: int, plans: Sequence[Plan], people: Mapping[str, str]
     ) -> None:
         """`people`: the id of each person by id and by card, so that a card and an id are one carrier."""
         super().__init__(make, base_at)
         self._people = people
+        self._clashes = Clashes(plans, people)
+        self.looked_at = -FOREVER
+        """What was due before this instant (ms) may have been reported. The reader sets it."""
         self._device_reads: dict[tuple[str, str], int] = {}  # (device, checkpoint) → when it was read last
         self._guard_reads: dict[tuple[str, str], int] = {}
         self._prune_at = _PRUNE_AT
@@ -213,11 +231,26 @@ class RoundStrand(Strand[Scan]):
                         self._places[tag] = (*before, place)
 
     def _memory(self) -> Memory:
-        return self._device_reads.copy(), self._guard_reads.copy()
+        return self._device_reads.copy(), self._guard_reads.copy(), self._clashes.remember()
 
     def _recall(self, memory: Memory) -> None:
-        devices, guards = memory or ({}, {})
+        devices, guards, clashes = memory or ({}, {}, None)
         self._device_reads, self._guard_reads = devices.copy(), guards.copy()
+        self._clashes.recall(clashes)
+
+    def _let_go(self) -> None:
+        self._clashes.keep_only(
+            scan
+            for track in self.tracks
+            for owed in track.items
+            for scan in owed.evidence or ()
+            if isinstance(scan, Scan)
+        )
+
+    @property
+    def clashes(self) -> Mapping[Scan, tuple[Finding, ...]]:
+        """What was found of each scan that clashes with another."""
+        return self._clashes.found
 
     def _take(self, fact: Scan) -> None:
         tag, at = fact.tag, fact.occurred_at
@@ -225,7 +258,9 @@ class RoundStrand(Strand[Scan]):
         if places is None:
             return
         tracks = self.tracks
-        if self._is_repeat(fact, self._checkpoint(places[0], tag), at):
+        checkpoint = self._checkpoint(places[0], tag)
+        self._notice(fact, checkpoint)
+        if self._is_repeat(fact, checkpoint, at):
             return
         best: tuple[int, bool, int, bool, int, str, int] | None = None
         choice: tuple[int, str, Owed, bool] | None = None
@@ -253,6 +288,40 @@ class RoundStrand(Strand[Scan]):
                     best, choice = rank, (place, checkpoint, owed, expected)
         if choice is not None:
             self._claim(fact, *choice)
+        else:
+            self._decline(fact, places)
+
+    def _notice(self, scan: Scan, checkpoint: str) -> None:
+        """Look for clashes: what was reported of the rounds of both scans may have to be told again."""
+        for other in self._clashes.notice(scan, checkpoint):
+            for place in (*self._places[other.tag], *self._places[scan.tag]):
+                self.touched[place] = 0
+
+    def _decline(self, scan: Scan, places: tuple[int, ...]) -> None:
+        """Keep a scan that no round claims with the one that asks for somebody else, the nearest in its due."""
+        at = scan.occurred_at
+        best: tuple[int, str, int] | None = None
+        choice: tuple[int, Owed] | None = None
+        for place in places:
+            track = self.tracks[place]
+            rule = track.rule
+            assert rule is not None
+            if rule.by is None or rule.fit(scan) is not None:
+                continue
+            for owed in track.targets(at):
+                rank = (abs(owed.due - at), track.key, owed.opens)
+                needs = rule.needs(rule.checkpoint_by_tag[scan.tag], owed.seen, owed.expected)
+                if needs and (best is None or rank < best):
+                    best, choice = rank, (place, owed)
+        if choice is not None:
+            place, owed = choice
+            owed.declined = [*(owed.declined or ()), scan]
+            self._touch_if_due(place, owed, at)
+
+    def _touch_if_due(self, place: int, owed: Owed, at: int) -> None:
+        """Note a change of what may have been reported; the rest is looked at when it is due."""
+        if at > owed.due or owed.due < self.looked_at:
+            self._touch(place, owed)
 
     def _checkpoint(self, place: int, tag: str) -> str:
         rule = self.tracks[place].rule
@@ -278,8 +347,8 @@ class RoundStrand(Strand[Scan]):
         if complete:
             track.fulfil(owed, scan.occurred_at)
             self._touch(place, owed)
-        elif scan.occurred_at > owed.due:
-            self._touch(place, owed)
+        else:
+            self._touch_if_due(place, owed, scan.occurred_at)
 
     def _is_carried_by(self, owed: Owed, scan: Scan) -> bool:
         """Whether a scan that the round has claimed had the same device or the same guard."""

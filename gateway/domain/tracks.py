@@ -27,7 +27,18 @@ REACH_MS: Final = 3_600_000
 class Owed:
     """One occurrence in the making: when it is owed, and the evidence it has claimed so far."""
 
-    __slots__ = ("done", "due", "end", "evidence", "expected", "index", "opens", "planned", "seen")
+    __slots__ = (
+        "declined",
+        "done",
+        "due",
+        "end",
+        "evidence",
+        "expected",
+        "index",
+        "opens",
+        "planned",
+        "seen",
+    )
 
     def __init__(self, opens: int, due: int, end: int, planned: int | None = None, index: int = 0) -> None:
         self.opens = opens
@@ -36,6 +47,7 @@ class Owed:
         self.planned = planned
         self.index = index  # which of several that open at once
         self.evidence: list[Scan | RadioCall] | None = None
+        self.declined: list[Scan] | None = None  # by somebody else than the duty asks for; not evidence
         self.seen = 0  # rounds: bits of the positions counted; 0 until the round is begun
         self.expected = 0  # rounds in strict order: the next position
         self.done: int | None = None
@@ -48,6 +60,7 @@ class Owed:
         """A copy that can be fulfilled without touching this one."""
         other = Owed(self.opens, self.due, self.end, self.planned, self.index)
         other.evidence = None if self.evidence is None else self.evidence.copy()
+        other.declined = None if self.declined is None else self.declined.copy()
         other.seen, other.expected, other.done = self.seen, self.expected, self.done
         return other
 

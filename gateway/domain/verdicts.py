@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -117,10 +117,24 @@ class Occurrence:
     """What the facts say, where the verdict is `excused`."""
 
 
+def finding_codes(codes: Iterable[str]) -> str:
+    """What is compared of findings to tell whether there are others now: their codes, sorted."""
+    return ",".join(sorted(codes))
+
+
 @dataclass(frozen=True, slots=True)
 class VerdictChange:
-    """A verdict became another. `superseded`: the occurrence itself turned out not to be owed."""
+    """A verdict became another, or there are other findings beside it.
+
+    `superseded`: the occurrence itself turned out not to be owed.
+    """
 
     occurrence: Occurrence
     previous: tuple[Verdict, str] | None  # verdict and reason code before; None when there was none
     superseded: bool = False
+
+    @property
+    def is_of_findings_only(self) -> bool:
+        """Whether verdict and reason are what they were."""
+        now = (self.occurrence.verdict, self.occurrence.reason.code)
+        return not self.superseded and self.previous == now

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final
 
 from gateway.domain.alerts import KEEP_CLOSED_MS, Alert, AlertBook, AlertKind, Severity
-from gateway.domain.assess import Assessment, assess, describe, excused, occurrence_id
+from gateway.domain.assess import Assessment, assess, describe, excused, findings_of, occurrence_id
 from gateway.domain.barrier import Gates
 from gateway.domain.calendar import FOREVER, Period
 from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Report, Scan, Status
@@ -29,7 +29,15 @@ from gateway.domain.rounds import RoundRule
 from gateway.domain.silences import Silence
 from gateway.domain.strands import RadioStrand, RoundStrand, Strand
 from gateway.domain.tracks import Owed, Track, make_track
-from gateway.domain.verdicts import Excuse, Occurrence, Reason, Verdict, VerdictChange
+from gateway.domain.verdicts import (
+    Excuse,
+    Finding,
+    Occurrence,
+    Reason,
+    Verdict,
+    VerdictChange,
+    finding_codes,
+)
 
 KEEP_FACTS_MS: Final = 48 * 3_600_000
 """Facts stay in memory this long; older ones are folded for good."""
@@ -38,8 +46,8 @@ _TRIM_EVERY_MS: Final = 3_600_000
 _LATENCY_MS: Final = 900_000
 """A fact that comes in later than this after it happened makes its strand fold again."""
 
-Known = tuple[Verdict, str]
-"""A verdict and its reason's code: what is compared to tell whether something changed."""
+Known = tuple[Verdict, str, str]
+"""A verdict, its reason's code, its findings' codes: what is compared to tell whether something changed."""
 
 
 @dataclass(slots=True)
@@ -102,7 +110,9 @@ class Watch:
         # What happened before the first plan bears on nothing, so that no fact can be too old for it.
         base_at = self._since if self._since > plans[0].holds_from else -FOREVER
         people = {token: person.id for plan in plans for token, person in plan.person_by_token.items()}
-        self._rounds = RoundStrand(partial(self._make_tracks, DutyKind.ROUND, None), base_at, people)
+        self._rounds = RoundStrand(
+            partial(self._make_tracks, DutyKind.ROUND, None), base_at, self.plans, people
+        )
         posts = {post for plan in plans for duty in plan.duties for post in duty.posts}
         self._radio: dict[str, RadioStrand] = {
             post: RadioStrand(partial(self._make_tracks, DutyKind.RADIO_CHECK, post), base_at)
@@ -160,23 +170,27 @@ class Watch:
         1. Facts are handed to their strands, in any order; statuses to the hearing.
         2. Tracks that facts touched, that waited for a device that has now been heard, or whose time has come
            are looked at; verdicts that differ from what was reported are changes.
-        3. Changes open, extend, recover or withdraw alerts; so do devices that fall silent.
+        3. Changes open, extend, recover or withdraw alerts, but for those of findings alone; so do devices that fall
+           silent.
         4. Whoever must be told of an alert by now is told.
         """
+        self._rounds.looked_at = self.now
         self.now = now = max(now, self.now)
         if facts:
             self._take_in(facts, now)
         due = self._touched()
         timers = self._timers
         while timers and timers[0][0] <= now:
-            wake, strand, place = heapq.heappop(timers)
-            if self._views[strand][place].wake == wake:
-                due.add((strand, place))
+            wake, number, place = heapq.heappop(timers)
+            if self._views[number][place].wake == wake:
+                due.add((number, place))
         changes = Changes()
-        for strand, place in sorted(due):
-            changes.verdicts += self._review(strand, place, now)
+        for number, place in sorted(due):
+            changes.verdicts += self._review(number, place, now)
         for change in changes.verdicts:
-            self.alerts.verdict_changed(change, now)
+            # Of what cannot be told yet, who keeps us waiting is news as well.
+            if not change.is_of_findings_only or change.occurrence.reason.code == "no_proof":
+                self.alerts.verdict_changed(change, now)
         self.outages.step(now)
         self._tell(changes, now)
         if self._trimmed_at is None:
@@ -239,7 +253,9 @@ class Watch:
             if track.key == key:
                 for owed in track.peek(now, 0):
                     if occurrence_id(track, owed) == occurrence:
-                        return describe(track, owed, now, self._assess(track, owed, now))
+                        return describe(
+                            track, owed, now, self._assess(track, owed, now), self.findings(track, owed)
+                        )
         return None
 
     def deaf(self, since: int, until: int | None, now: int) -> None:
@@ -267,7 +283,7 @@ class Watch:
             )
 
     def recall(self, facts: Sequence[AnyFact], known: Iterable[tuple[str, int, int, Known]]) -> None:
-        """Take in stored facts, and what was reported of them: (track, opens_at, index, verdict and code)."""
+        """Take in stored facts, and what was reported of them: (track, opens_at, index, what is known)."""
         self._take_in(facts, -FOREVER)
         for device in self.plan.devices:
             self.hearing.device(device.id).settle()
@@ -409,26 +425,29 @@ class Watch:
         self._to_remind.append((track, owed))
         return owed.due + 1
 
-    @staticmethod
     def _difference(
-        track: Track, owed: Owed, assessment: Assessment, view: _View, now: int
+        self, track: Track, owed: Owed, assessment: Assessment, view: _View, now: int
     ) -> VerdictChange | None:
         verdict, code = assessment.verdict, assessment.reason.code
         emitted = view.emitted
         before = emitted.get(owed.key)
-        # While it cannot be told yet, who keeps us waiting is news, too.
         waited = view.waiting.pop(owed.key, assessment.waits_for)
         if assessment.waits_for:
             view.waiting[owed.key] = assessment.waits_for
-        if verdict in (Verdict.OPEN, Verdict.UPCOMING) and code != "no_answer":
-            if before is None:
-                return None
+        is_open = verdict in (Verdict.OPEN, Verdict.UPCOMING) and code != "no_answer"
+        if is_open and before is None:
+            return None
+        findings = self.findings(track, owed)
+        if is_open:
             del emitted[owed.key]
         else:
-            if before == (verdict, code) and waited == assessment.waits_for:
+            known = (verdict, code, finding_codes(finding.code for finding in findings))
+            if before == known and waited == assessment.waits_for:
                 return None
-            emitted[owed.key] = (verdict, code)
-        return VerdictChange(describe(track, owed, now, assessment), before)
+            emitted[owed.key] = known
+        return VerdictChange(
+            describe(track, owed, now, assessment, findings), None if before is None else before[:2]
+        )
 
     @staticmethod
     def _superseded(
@@ -442,7 +461,9 @@ class Watch:
             before = emitted.pop(key)
             ghost = Owed(key[0], key[0], key[0], None, key[1])
             assessment = Assessment(Verdict.OPEN, Reason("superseded"), settled=True)
-            changes.append(VerdictChange(describe(track, ghost, now, assessment), before, superseded=True))
+            changes.append(
+                VerdictChange(describe(track, ghost, now, assessment, ()), before[:2], superseded=True)
+            )
         return changes
 
     def _trim(self, now: int) -> None:
@@ -466,10 +487,14 @@ class Watch:
         for strand in self._strands:
             yield from strand.tracks
 
+    def findings(self, track: Track, owed: Owed) -> list[Finding]:
+        """What is odd about one occurrence, as far as is known."""
+        return findings_of(track, owed, self._rounds.clashes)
+
     def occurrences(self, now: int, start: int, end: int, track: Track | None = None) -> list[Occurrence]:
         """What is remembered of the occurrences whose window touches `[start, end)`, as of `now`."""
         found = [
-            describe(each, owed, now, self._assess(each, owed, now))
+            describe(each, owed, now, self._assess(each, owed, now), self.findings(each, owed))
             for each in (self.tracks() if track is None else (track,))
             for owed in each.peek(now, 0)
             if owed.opens < end and owed.due >= start and owed.opens >= self._judged_from

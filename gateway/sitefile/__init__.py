@@ -13,9 +13,20 @@ from gateway.sitefile.checks import check
 from gateway.sitefile.draft import SITE_KEYS, read_site
 from gateway.sitefile.errors import Problem, Problems, SiteFileError
 from gateway.sitefile.fields import Fields, compose
+from gateway.sitefile.learnt import learnt_legs
 from gateway.sitefile.write import Document, document, dump
 
-__all__ = ["LARGEST_BYTES", "Document", "Problem", "SiteFileError", "document", "dump", "load", "parse"]
+__all__ = [
+    "LARGEST_BYTES",
+    "Document",
+    "Problem",
+    "SiteFileError",
+    "document",
+    "dump",
+    "learnt_legs",
+    "load",
+    "parse",
+]
 
 LARGEST_BYTES: Final = 5_000_000
 """A larger file is refused unread: the largest estate fits into a tenth of it."""

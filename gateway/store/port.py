@@ -188,6 +188,7 @@ class Known(NamedTuple):
     ordinal: int
     verdict: str
     code: str
+    findings: str = ""  # their codes, as `finding_codes` joins them
 
 
 class BootRow(NamedTuple):
@@ -231,6 +232,9 @@ class Store(Protocol):
 
         Facts and notices that are there already are skipped.
         """
+
+    async def last_commit_at(self) -> int:
+        """When the last commit was made; 0 when there is none."""
 
     async def plans(self) -> list[PlanRow]:
         """All versions of all sites' plans, by site and version."""

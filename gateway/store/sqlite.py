@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from gateway.domain.verdicts import finding_codes
 from gateway.store.chain import GENESIS, digest, link
 from gateway.store.port import (
     FOREVER,
@@ -47,6 +48,9 @@ _CHECKPOINT_EVERY: Final = 4000
 
 _KEPT_PAYLOAD: Final = 1 << 20
 """How much of a refused payload is kept (bytes): all of any that could be taken in again."""
+
+_NO_FINDINGS: Final = b'"findings":[]'
+"""What most occurrences say, so that only the others have to be read for it."""
 
 _CHUNKS: Final = (256, 32, 4, 1)
 """How many rows one statement inserts: few sizes, so that the driver keeps each prepared."""
@@ -278,6 +282,10 @@ class SqliteStore:
     async def _query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return await self._in(self._reading, lambda: self._reader().execute(sql, values).fetchall())
 
+    async def last_commit_at(self) -> int:
+        rows = await self._query("SELECT at FROM commits ORDER BY number DESC LIMIT 1")
+        return int(rows[0][0]) if rows else 0
+
     async def plans(self) -> list[PlanRow]:
         rows = await self._query(f"SELECT {CHAINED['plans']} FROM plans ORDER BY site, version")
         return [PlanRow(*row) for row in rows]
@@ -345,12 +353,13 @@ class SqliteStore:
 
     async def known(self, site: str, since: int) -> list[Known]:
         rows = await self._query(
-            "SELECT track, opens_at, ordinal, verdict, code FROM occurrences "
+            "SELECT track, opens_at, ordinal, verdict, code, "
+            "CASE WHEN instr(body, ?) THEN NULL ELSE body END FROM occurrences "
             "WHERE site = ? AND opens_at >= ? AND verdict <> 'superseded' AND verdict <> 'open' OR "
             "site = ? AND opens_at >= ? AND verdict = 'open' AND code = 'no_answer'",
-            (site, since, site, since),
+            (_NO_FINDINGS, site, since, site, since),
         )
-        return [Known(*row) for row in rows]
+        return [Known(*(*row[:5], _finding_codes(row[5]))) for row in rows]
 
     async def occurrence(self, site: str, occurrence: str) -> Json | None:
         rows = await self._query(
@@ -578,6 +587,21 @@ class SqliteStore:
             await loop.run_in_executor(None, pool.shutdown)
         for connection in self._open_connections:
             connection.close()
+
+
+class _Found(msgspec.Struct):
+    code: str
+
+
+class _Body(msgspec.Struct):
+    findings: list[_Found] = []
+
+
+_decode_body: Final = msgspec.json.Decoder(_Body).decode
+
+
+def _finding_codes(body: bytes | None) -> str:
+    return "" if body is None else finding_codes(found.code for found in _decode_body(body).findings)
 
 
 def _json(body: bytes) -> Json:

@@ -87,6 +87,23 @@ class Visit(Shape):
     fact: str | None
 
 
+class LearntLeg(Shape):
+    """How long a leg of a route takes, in either direction (s), and what its limits should rather be."""
+
+    route: str
+    from_: str = Field(alias="from")
+    to: str
+    count: int = Field(description="Walks that count.")
+    left_out: int = Field(description="Walks of less than a third or more than three times the median.")
+    p10_s: float | None = Field(description="One walk in ten is faster. Null, like the rest, below 10 walks.")
+    median_s: float | None
+    p95_s: float | None = Field(description="One walk in twenty is slower.")
+    suggested_min_s: int | None
+    suggested_max_s: int | None
+    plan_min_s: int
+    plan_max_s: int | None
+
+
 class Call(Shape):
     """One radio call."""
 

@@ -14,20 +14,33 @@ from gateway import sitefile
 from gateway.desk import fact_from_row
 from gateway.domain.calendar import instant, local_date
 from gateway.domain.facts import GateEvent, GateEventKind
+from gateway.domain.legs import COUNTED, NOT_WALKED, Walk, learn_legs
+from gateway.domain.legs import LearntLeg as Learnt
 from gateway.domain.plan import DutyKind
-from gateway.instants import maybe_rfc3339, rfc3339
+from gateway.instants import maybe_rfc3339, parse_instant, rfc3339
 from gateway.shapes import Json, occurrence_json
 from gateway.store.port import DeliveryRow, FactRow, NoticeRow, Refused
 from gateway.web.board import gate_event_json, make_board, named, plan_at
 from gateway.web.board_models import Board, SiteSummary
 from gateway.web.board_models import GateEvent as GateEventShape
-from gateway.web.context import NOT_FOUND, Context, From, Id, Site, To, answer, time_range
-from gateway.web.models import Alert, AlertStateCode, Fact, Notice, Point, Quarantined, RadioCheck, Round
+from gateway.web.context import DAY_MS, NOT_FOUND, Context, From, Id, Instant, Site, To, answer, time_range
+from gateway.web.models import (
+    Alert,
+    AlertStateCode,
+    Fact,
+    LearntLeg,
+    Notice,
+    Point,
+    Quarantined,
+    RadioCheck,
+    Round,
+)
 
 YAML: Final = "application/yaml"
 
 _LONGEST_SERIES_DAYS: Final = 800
 _PAGE: Final = 1000
+_LEARN_FROM_DAYS: Final = 30
 _PASSED: Final = (GateEventKind.VEHICLE_IN, GateEventKind.VEHICLE_OUT)
 
 SitePath = Annotated[Id, Path(description="The site's id.", examples=["riverside"])]
@@ -85,6 +98,25 @@ def site_routes(context: Context) -> APIRouter:
         return Response(
             json.dumps(sitefile.document(found), ensure_ascii=False), media_type="application/json"
         )
+
+    @routes.get(
+        "/{site}/legs", response_model=list[LearntLeg], responses=NOT_FOUND, summary="How long legs take"
+    )
+    async def legs(
+        site: SitePath,
+        start: Annotated[
+            Instant | None,
+            Query(alias="from", description="Beginning of the range; 30 days ago when left out."),
+        ] = None,
+        end: To = None,
+    ) -> Response:
+        """How long each leg of the plan in force took in the rounds of a time, and what `min` and `max` fit that."""
+        desk, now = context.desk(site), context.now()
+        start = now - _LEARN_FROM_DAYS * DAY_MS if start is None else start
+        start, end = time_range(start, end, now)
+        rounds = await context.service.store.occurrences(site, DutyKind.ROUND.value, start, end)
+        walks = [(each["subject"], _walk(each)) for each in rounds if _was_walked(each)]
+        return answer([_learnt_json(leg) for leg in learn_legs(plan_at(desk, now), walks)])
 
     return routes
 
@@ -254,6 +286,37 @@ def alert_routes(context: Context) -> APIRouter:
         return answer(await store.quarantine_counts())
 
     return routes
+
+
+def _was_walked(occurrence: Json) -> bool:
+    findings = {finding["code"] for finding in occurrence["findings"]}
+    return occurrence["verdict"] in COUNTED and not findings & NOT_WALKED
+
+
+def _walk(occurrence: Json) -> Walk:
+    visits = [
+        (visit["checkpoint"], parse_instant(visit["occurred_at"]))
+        for visit in occurrence["visits"]
+        if visit["occurred_at"] is not None
+    ]
+    return sorted(visits, key=lambda visit: visit[1])
+
+
+def _learnt_json(leg: Learnt) -> Json:
+    return {
+        "route": leg.route,
+        "from": leg.origin,
+        "to": leg.target,
+        "count": leg.count,
+        "left_out": leg.left_out,
+        "p10_s": leg.p10_s,
+        "median_s": leg.median_s,
+        "p95_s": leg.p95_s,
+        "suggested_min_s": leg.suggested.min_s if leg.suggested else None,
+        "suggested_max_s": leg.suggested.max_s if leg.suggested else None,
+        "plan_min_s": leg.planned.min_s,
+        "plan_max_s": leg.planned.max_s,
+    }
 
 
 def _position(cursor: str | None) -> tuple[int, int] | None:

@@ -65,6 +65,7 @@ class Judged:
     started_at: int | None
     done_at: int | None
     facts: tuple[str, ...]
+    findings: tuple[tuple[str, tuple[str, ...]], ...] = ()  # code and facts, sorted
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Occurrence:
     counted: list[Scan] = field(default_factory=list)
     calls: list[RadioCall] = field(default_factory=list)
     done: Scan | RadioCall | None = None  # the fact that fulfilled it
+    declined: list[Scan] = field(default_factory=list)  # of somebody else than the duty asks for
 
     @property
     def route(self) -> Route:
@@ -472,12 +474,19 @@ def preference(scan: Scan, occurrence: Occurrence) -> tuple[bool, bool, bool, bo
 
 def take_scan(owed: Sequence[Owed], scan: Scan) -> None:
     """Give a scan to the one round that it belongs to, if there is one."""
-    candidates = [
+    needing = [
         (of, occurrence)
         for of in owed
         for occurrence in of.targets(scan.occurred_at)
-        if occurrence.duty.kind is DutyKind.ROUND and occurrence.needs(scan) and occurrence.fits(scan)
+        if occurrence.duty.kind is DutyKind.ROUND and occurrence.needs(scan)
     ]
+    candidates = [(of, occurrence) for of, occurrence in needing if occurrence.fits(scan)]
+    if not candidates and needing:
+        _, nearest = min(
+            needing,
+            key=lambda each: (abs(each[1].due_at - scan.occurred_at), each[1].track, each[1].opens_at),
+        )
+        nearest.declined.append(scan)
     if candidates:
         of, occurrence = min(candidates, key=lambda candidate: preference(scan, candidate[1]))
         occurrence.claim(scan)
@@ -561,6 +570,126 @@ def started(occurrence: Occurrence) -> int | None:
     return occurrence.done.occurred_at if occurrence.done else None
 
 
+# --- 5. findings
+
+Told = tuple[str, tuple[str, ...]]
+"""A finding: its code and its facts."""
+
+
+def might_have_taken(first: Scan, second: Scan) -> tuple[int, int]:
+    """The shortest and the longest time between two scans; one boot of a device has one clock."""
+    took = second.occurred_at - first.occurred_at
+    one_clock = (first.device, first.boot) == (second.device, second.boot)
+    doubt = 0 if one_clock else first.uncertainty + second.uncertainty
+    return took - doubt, took + doubt
+
+
+def findings_of_walk(occurrence: Occurrence) -> list[Told]:
+    """What the counted scans say by themselves."""
+    walk, route, duty, plan = occurrence.counted, occurrence.route, occurrence.duty, occurrence.plan
+    found: list[Told] = []
+    limits = []
+    for first, second in pairwise(walk):
+        origin, target = occurrence.checkpoint(first), occurrence.checkpoint(second)
+        assert origin is not None and target is not None
+        leg = route.leg_between(origin, target)
+        shortest, longest = might_have_taken(first, second)
+        if longest < leg.min_s * SECOND:
+            found.append(("leg_too_fast", (first.id, second.id)))
+        elif leg.max_s is not None and shortest > leg.max_s * SECOND:
+            found.append(("leg_too_slow", (first.id, second.id)))
+        limits.append(longest < (min(5, leg.min_s) if leg.min_s else 3) * SECOND)
+    if len(limits) >= 2 and all(limits):
+        found.append(("tags_together", tuple(scan.id for scan in walk)))
+    unfit = [scan for scan in walk if not occurrence.fits_best(scan)]
+    facts = tuple(scan.id for scan in unfit)
+    if duty.by is not None and any(occurrence.person(scan) is None for scan in unfit):
+        found.append(("carrier_unknown", facts))
+    of_post = {device.id for device in plan.devices if duty.post in device.posts}
+    if duty.post is not None and any(scan.device not in of_post for scan in unfit):
+        found.append(("other_device", facts))
+    return found
+
+
+def on_any_route(versions: Sequence[Version], scan: Scan) -> bool:
+    """Whether a round could ask for it."""
+    return any(
+        version.plan.checkpoint_by_tag.get(scan.tag) in version.plan.route_by_id[duty.route].checkpoints
+        for version in versions
+        for duty in version.plan.duties
+        if duty.route is not None
+    )
+
+
+def clashes(versions: Sequence[Version], scans: Sequence[Scan]) -> list[Told]:
+    """Pairs of scans that cannot both be what they seem. `scans`: all of them, in canonical order."""
+    shown = [scan for scan in scans if scan.guard is not None and on_any_route(versions, scan)]
+    anyone = versions[0].plan
+
+    def place(scan: Scan) -> str:
+        return anyone.checkpoint_by_tag[scan.tag]
+
+    def last_of_person(index: int) -> int | None:
+        """The scan before of the same person, unless it is an hour ago."""
+        for other in range(index - 1, -1, -1):
+            if same_guard(anyone, shown[other], shown[index]):
+                recent = shown[index].occurred_at - shown[other].occurred_at < HOUR
+                return other if recent else None
+        return None
+
+    def came_from(index: int) -> str | None:
+        at, before = index, last_of_person(index)
+        while before is not None and place(shown[before]) == place(shown[at]):
+            at, before = before, last_of_person(before)
+        return None if before is None else place(shown[before])
+
+    found: list[Told] = []
+    for index, scan in enumerate(shown):
+        before = last_of_person(index)
+        if before is not None:
+            other = shown[before]
+            plan = [version.plan for version in versions if version.start <= scan.occurred_at] or [anyone]
+            ways = [
+                route.leg_between(place(other), place(scan)).min_s
+                for route in plan[-1].routes
+                for pair in (
+                    pairwise(route.checkpoints)
+                    if route.order is Order.STRICT
+                    else [(a, b) for a in route.checkpoints for b in route.checkpoints]
+                )
+                if {place(other), place(scan)} == set(pair)
+            ]
+            way = min([way for way in ways if way] or [10]) * SECOND
+            elsewhere = place(other) != place(scan) and other.device != scan.device
+            if elsewhere and might_have_taken(other, scan)[1] < way:
+                found.append(("two_places", (other.id, scan.id)))
+        same_tag = [at for at in range(index) if shown[at].tag == scan.tag]
+        if same_tag:
+            other = shown[same_tag[-1]]
+            origins = (came_from(same_tag[-1]), came_from(index))
+            if (
+                other.device != scan.device
+                and not same_guard(anyone, other, scan)
+                and None not in origins
+                and origins[0] != origins[1]
+                and might_have_taken(other, scan)[1] < 10 * SECOND
+            ):
+                found.append(("tag_copied", (other.id, scan.id)))
+    return found
+
+
+def findings(occurrence: Occurrence, clashing: Sequence[Told]) -> tuple[Told, ...]:
+    """All that is odd about an occurrence."""
+    if occurrence.duty.kind is not DutyKind.ROUND:
+        return ()
+    found = findings_of_walk(occurrence)
+    claimed = {scan.id for scan in occurrence.claimed}
+    found += [clash for clash in clashing if claimed & set(clash[1])]
+    if occurrence.declined and not occurrence.done:
+        found.append(("wrong_person", tuple(scan.id for scan in occurrence.declined)))
+    return tuple(sorted(found))
+
+
 def judge(
     plans: Sequence[Plan],
     facts: Iterable[AnyFact],
@@ -588,6 +717,7 @@ def judge(
         elif isinstance(fact, RadioCall):
             take_call(owed, fact)
 
+    clashing = clashes(versions, scans)
     judged = []
     for of in owed:
         for occurrence in of.at_last(now):
@@ -604,6 +734,7 @@ def judge(
                         started(occurrence),
                         occurrence.done.occurred_at if occurrence.done else None,
                         tuple(fact.id for fact in evidence),
+                        findings(occurrence, clashing),
                     )
                 )
     return sorted(judged, key=lambda one: (one.track, one.opens_at))

@@ -28,6 +28,7 @@ from gateway.domain.plan import (
     Duty,
     DutyKind,
     Every,
+    Leg,
     Order,
     Person,
     Plan,
@@ -69,6 +70,7 @@ SHIFTS: Final = (
     (Shift("s1", Span(23 * 60, 3 * 60)), Shift("s2", Span(3 * 60, 3 * 60))),
 )
 SPANS: Final = (Span(22 * 60, 0), Span(60, 150), Span(0, 6 * 60), Span(120, 100))
+LEGS: Final = (Leg(), Leg(), Leg(min_s=4), Leg(min_s=60, max_s=600))
 UNKNOWN_TAG: Final = "T9"
 
 
@@ -123,6 +125,7 @@ def routes(draw: DrawFn) -> tuple[Route, ...]:
             {"en": f"Route {n}"},
             draw(st.sampled_from(Order)),
             tuple(draw(st.lists(st.sampled_from(CHECKPOINTS), min_size=1, max_size=5, unique=True))),
+            draw(st.sampled_from(LEGS)),
         )
         for n in range(draw(st.integers(1, 3)))
     )
@@ -257,11 +260,21 @@ def laps(draw: DrawFn, of_plans: list[Plan], duty: Duty, length: int) -> list[Ev
             walked = draw(st.permutations(walked))
         elif how == "astray":
             walked.insert(draw(st.integers(0, len(walked))), draw(st.sampled_from(CHECKPOINTS)))
-        leg = draw(st.sampled_from([5, 60, 300, 300, 900])) * SECOND
+        leg = draw(st.sampled_from([2, 5, 60, 300, 300, 900])) * SECOND
         uncertainty = draw(uncertainties())
         begun = begins + lap * interval + draw(jitters())
         for n, checkpoint in enumerate(walked):
             events.append(Event(begun + n * leg, device, scan(f"T{checkpoint}", guard, uncertainty)))
+        if draw(st.integers(0, 3)) == 0:
+            # Somebody is at a place a few seconds after the one who walks: the same person or another.
+            n = draw(st.integers(0, max(0, len(walked) - 1)))
+            place = draw(st.sampled_from([*walked, *CHECKPOINTS]))
+            after = begun + n * leg + draw(st.sampled_from([1, 3 * SECOND, 9 * SECOND, 10 * SECOND]))
+            who, with_what = draw(st.sampled_from(GUARDS)), draw(st.sampled_from(["h0", "h1"]))
+            events.append(Event(after, with_what, scan(f"T{place}", who, 0)))
+            if draw(st.booleans()):
+                before = scan(f"T{draw(st.sampled_from(CHECKPOINTS))}", who, 0)
+                events.append(Event(after - 50 * SECOND, with_what, before))
         if how == "repeated":
             again = begun + draw(st.sampled_from([1, 10 * SECOND, 10 * SECOND + 1]))
             other = draw(st.sampled_from([device, "h1"]))

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.domain.alerts import LIVE, Alert, AlertState
 from gateway.domain.facts import AnyFact
-from gateway.domain.verdicts import UNPROVED, Verdict
-from gateway.domain.watch import KEEP_FACTS_MS, Watch
+from gateway.domain.tracks import REACH_MS
+from gateway.domain.verdicts import UNPROVED, Occurrence, Verdict, finding_codes
+from gateway.domain.watch import KEEP_FACTS_MS, Known, Watch
 
 from . import reference
 from .reference import Judged
@@ -45,6 +46,12 @@ def opening(occurrence_id: str) -> int:
     return int(occurrence_id.rpartition("@")[2].partition(".")[0])
 
 
+def known_of(occurrence: Occurrence) -> Known:
+    """What is compared to tell whether something changed."""
+    codes = finding_codes(finding.code for finding in occurrence.findings)
+    return (occurrence.verdict, occurrence.reason.code, codes)
+
+
 REMEMBERED_MS = KEEP_FACTS_MS - 2 * 3_600_000
 """A watch forgets what was due longer ago than it keeps facts, when it next tidies up."""
 
@@ -74,18 +81,18 @@ def test_order_duplicates_and_batches_make_no_difference(
 @settings(max_examples=150, deadline=None)
 def test_what_was_reported_last_is_what_is_so(scenario: Scenario, random: Random, batches: int) -> None:
     watch = Watch(scenario.plans)
-    reported: dict[str, tuple[str, str]] = {}
+    reported: dict[str, Known] = {}
     for now, facts in piecemeal(scenario, random, batches):
         for change in feed(watch, facts, now).verdicts:
             occurrence = change.occurrence
-            reported[occurrence.id] = (occurrence.verdict.value, occurrence.reason.code)
+            reported[occurrence.id] = known_of(occurrence)
             if change.superseded or (
                 occurrence.verdict is Verdict.OPEN and occurrence.reason.code != "no_answer"
             ):
                 del reported[occurrence.id]
     so = {
-        occurrence.id: (occurrence.verdict.value, occurrence.reason.code)
-        for occurrence in watch.occurrences(scenario.now, 0, scenario.now)
+        occurrence.id: known_of(occurrence)
+        for occurrence in watch.occurrences(scenario.now, 0, scenario.now + REACH_MS + 1)
         if occurrence.verdict not in (Verdict.OPEN, Verdict.UPCOMING) or occurrence.reason.code == "no_answer"
     }
     first = scenario.now - REMEMBERED_MS
@@ -120,7 +127,7 @@ def test_a_watch_made_again_from_the_stored_facts_has_nothing_new_to_say(
 ) -> None:
     watch = Watch(scenario.plans)
     alerts: dict[str, Alert] = {}
-    known: dict[tuple[str, int, int], tuple[Verdict, str]] = {}
+    known: dict[tuple[str, int, int], Known] = {}
     stored: dict[str, AnyFact] = {}
     for now, facts in piecemeal(scenario, random, 3):
         stored |= {fact.id: fact for fact in facts}
@@ -130,7 +137,7 @@ def test_a_watch_made_again_from_the_stored_facts_has_nothing_new_to_say(
             occurrence = change.occurrence
             ordinal = occurrence.id.rpartition("@")[2].partition(".")[2]
             key = (occurrence.track, occurrence.opens_at, int(ordinal or 1) - 1)
-            known[key] = (occurrence.verdict, occurrence.reason.code)
+            known[key] = known_of(occurrence)
             if change.superseded or (
                 occurrence.verdict is Verdict.OPEN and occurrence.reason.code != "no_answer"
             ):

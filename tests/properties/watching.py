@@ -9,6 +9,7 @@ from gateway.domain.assess import assess, started_at
 from gateway.domain.calendar import varied
 from gateway.domain.facts import AnyFact
 from gateway.domain.plan import Plan
+from gateway.domain.verdicts import Finding
 from gateway.domain.watch import Changes, Watch
 
 from .reference import Judged
@@ -45,9 +46,15 @@ def judged(watch: Watch, now: int) -> list[Judged]:
                         started_at(track, owed),
                         owed.done,
                         tuple(fact.id for fact in evidence),
+                        findings=told(watch.findings(track, owed)),
                     )
                 )
     return sorted(found, key=lambda each: (each.track, each.opens_at))
+
+
+def told(findings: Iterable[Finding]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Findings as the reference tells them: code and facts, sorted."""
+    return tuple(sorted((finding.code, finding.facts) for finding in findings))
 
 
 def judge(plans: Sequence[Plan], facts: Sequence[AnyFact], now: int) -> list[Judged]:

@@ -60,6 +60,7 @@ MAY_KNOW = {
     "web": {"acts", "clock", "desk", "domain", "engine", "ingest", "instants", "service", "settings", "shapes",
             "sitefile", "store"},
     "notify": {"clock", "domain", "engine", "instants", "shapes", "store"},
+    "replay": {"desk", "domain", "instants", "shapes", "sitefile", "store"},
     "settings": {"clock"},
     "service": {"clock", "desk", "domain", "engine", "ingest", "notify", "settings", "sitefile", "store"},
 }  # fmt: skip

@@ -97,7 +97,8 @@ async def test_the_help_of_run_names_each_setting_with_its_variable() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["run"], ["demo"], ["verify"], ["site"], ["site", "check"], ["site", "import"], ["site", "export"],
+    [[], ["run"], ["demo"], ["verify"], ["replay"], ["site"], ["site", "check"], ["site", "import"], ["site", "export"],
+     ["site", "legs"],
      ["quarantine"], ["quarantine", "list"], ["quarantine", "replay"]],
     ids=" ".join,
 )  # fmt: skip
@@ -327,6 +328,13 @@ async def test_a_plan_is_exported_changed_and_imported_into_a_running_service(
     assert NEW_TAG in (await command("site", "export", "yard", PATROL_API=gateway.api)).out
 
 
+async def test_leg_times_are_asked_of_a_running_service(gateway: Gateway) -> None:
+    nothing = await command("site", "legs", "yard", PATROL_API=gateway.api)
+    assert (nothing.code, nothing.out) == (0, "# no round was walked in this time\n")
+    check_refusal(await command("site", "legs", "yard", "--from", "soon", PATROL_API=gateway.api), "soon")
+    check_refusal(await command("site", "legs", "court", PATROL_API=gateway.api), "no site 'court'")
+
+
 async def test_what_a_running_service_does_not_take_is_told_in_its_words(
     gateway: Gateway, tmp_path: Path
 ) -> None:
@@ -343,7 +351,7 @@ async def test_what_a_running_service_does_not_take_is_told_in_its_words(
 
 @pytest.mark.parametrize(
     "words",
-    [["site", "export", "yard"], ["quarantine", "list"], ["quarantine", "replay"]],
+    [["site", "export", "yard"], ["site", "legs", "yard"], ["quarantine", "list"], ["quarantine", "replay"]],
     ids=" ".join,
 )
 async def test_without_a_running_service_it_is_said_that_none_answers(words: list[str]) -> None:
@@ -477,3 +485,7 @@ async def test_the_night_is_played_to_its_end_and_scored_without_a_fault(night: 
     assert left_over(night.folder) == []
     ended = await command("verify", "--database", f"sqlite:///{night.folder}/night.sqlite")
     assert ended.code == 0, ended
+    window = ("--from", "2020-01-01T00:00:00Z", "--to", "2040-01-01T00:00:00Z")
+    again = await command("replay", *window, "--database", f"sqlite:///{night.folder}/night.sqlite")
+    assert (again.code, again.err) == (0, ""), again
+    assert "0 different, 0 added, 0 gone" in again.out

@@ -78,6 +78,20 @@ async def test_rounds_are_those_of_the_store_and_those_under_way(gateway: Gatewa
     )
 
 
+async def test_how_long_legs_take(gateway: Gateway) -> None:
+    assert await gateway.get("/sites/harbour/legs") == []
+    for hour in range(3):
+        await gateway.becomes(f"23 {18 + hour}:10")
+        await gateway.record("scanner-1", "scan", tag=QUAY, guard="li")
+        await gateway.becomes(f"23 {18 + hour}:12")
+        await gateway.record("scanner-1", "scan", tag=CRANE, guard="li")
+    (leg,) = fits(list[models.LearntLeg], await gateway.get("/sites/harbour/legs"))
+    assert (leg["route"], leg["from"], leg["to"], leg["count"]) == ("quays", "quay", "crane", 3)
+    assert (leg["suggested_min_s"], leg["plan_min_s"], leg["plan_max_s"]) == (None, 10, 540)
+    assert await gateway.get("/sites/harbour/legs", to="2026-11-23T10:00:00Z") == []
+    await gateway.get("/sites/elsewhere/legs", 404)
+
+
 async def test_radio_checks(gateway: Gateway) -> None:
     await gateway.becomes("23 22:05")
     await gateway.record("console-1", "radio", post="east", outcome="answered", by="wang")

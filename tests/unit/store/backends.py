@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -75,8 +75,12 @@ def verdict(
     ordinal: int = 0,
     at: int = T0,
     code: str = "not_visited",
+    findings: Sequence[str] = (),
 ) -> VerdictRow:
-    body = msgspec.json.encode({"id": occurrence, "verdict": verdict, "at": at})
+    shape: dict[str, object] = {"id": occurrence, "verdict": verdict, "at": at}
+    if findings:
+        shape["findings"] = [{"code": each, "params": {}, "facts": []} for each in findings]
+    body = msgspec.json.encode(shape)
     track = occurrence.partition("@")[0]
     due = opens_at + HOUR if due_at is None else due_at
     return VerdictRow(site, occurrence, track, kind, opens_at, due, ordinal, at, verdict, code, body)

@@ -530,3 +530,21 @@ async def test_the_chain_is_verified_while_it_grows(store: Store) -> None:
 async def _write_many(store: Store, count: int) -> None:
     for seq in range(1, count + 1):
         await put(store, facts=[fact(seq)], verdicts=[verdict(f"d@{seq}")])
+
+
+async def test_what_is_known_of_an_occurrence_has_the_codes_of_its_findings(store: Store) -> None:
+    odd = verdict(
+        "a@1", "late", code="completed_late", findings=["two_places", "leg_too_fast", "leg_too_fast"]
+    )
+    await put(store, verdicts=[odd, verdict("b@1")])
+    assert sorted(await store.known("court", T0)) == [
+        Known("a", T0, 0, "late", "completed_late", "leg_too_fast,leg_too_fast,two_places"),
+        Known("b", T0, 0, "missed", "not_visited", ""),
+    ]
+
+
+async def test_when_the_last_commit_was_made(store: Store) -> None:
+    assert await store.last_commit_at() == 0
+    await put(store, T0, facts=[fact(1)])
+    await put(store, T0 + 5, facts=[fact(2)])
+    assert await store.last_commit_at() == T0 + 5
