@@ -14,7 +14,7 @@ from gateway.domain.plan import Plan
 from gateway.domain.verdicts import Verdict, VerdictChange
 from gateway.domain.watch import Changes, Watch
 from gateway.ingest.doors import SiteDoors
-from gateway.ingest.records import RefusedError, decode, make_fact
+from gateway.ingest.records import AnyRecord, RefusedError, decode, make_fact
 from gateway.shapes import alert_from_json, alert_json, occurrence_json
 from gateway.store.port import AlertRow, Commit, FactRow, Store, VerdictRow
 
@@ -63,17 +63,18 @@ class Desk:
         facts: list[AnyFact] = []
         # Heartbeats are most of what is stored, and the old ones prove nothing that is still open.
         for kind, begin_at in (("scan", start), ("radio", start), ("gate", start), ("status", recent)):
-            facts += [fact_from_row(row) for _, row in await store.facts(site, begin_at, FOREVER, type=kind)]
-        for fact in facts:
-            if door := desk.doors.by_device.get(fact.device):
-                door.health.take(fact)
+            for _, row in await store.facts(site, begin_at, FOREVER, type=kind):
+                record, fact = _record_and_fact(row)
+                facts.append(fact)
+                if door := desk.doors.by_device.get(fact.device):
+                    door.recall(record, fact)
         known = [
             (row.track, row.opens_at, row.ordinal, (Verdict(row.verdict), row.code))
             for row in await store.known(site, judged_from)
         ]
-        for row in await store.device_states(site):
-            if door := desk.doors.by_device.get(row.device):
-                door.health.online = row.online
+        for state in await store.device_states(site):
+            if door := desk.doors.by_device.get(state.device):
+                door.health.online = state.online
         watch.recall(facts, known)
         return desk
 
@@ -119,10 +120,15 @@ def alert_row(alert: Alert, now: int) -> AlertRow:
 
 def fact_from_row(row: FactRow) -> AnyFact:
     """The fact that a row keeps. Raises ValueError when its body is not the record that was stored."""
+    return _record_and_fact(row)[1]
+
+
+def _record_and_fact(row: FactRow) -> tuple[AnyRecord, AnyFact]:
     try:
+        record = decode(row.body)
         # When it happened was worked out when it came in, and stays as it was stored.
-        return make_fact(
-            decode(row.body), row.device, row.occurred_at, row.received_at, row.uncertainty, row.clock_error
+        return record, make_fact(
+            record, row.device, row.occurred_at, row.received_at, row.uncertainty, row.clock_error
         )
     except RefusedError as error:
         raise ValueError(f"the stored record {row.site}/{row.device}/{row.boot}/{row.seq}: {error}") from None

@@ -58,12 +58,13 @@ class Received:
 class DeviceHearing:
     """One device: its boots, and until when it is known to have nothing more to say."""
 
-    __slots__ = ("boots", "heard_at", "heard_until", "pending")
+    __slots__ = ("boots", "heard_at", "heard_boot", "heard_until", "pending")
 
     def __init__(self) -> None:
         self.boots: dict[str, Received] = {}
         self.pending: list[tuple[str, int, int]] = []  # boot, high_seq, sent_at: waiting for a gap to close
         self.heard_until = -FOREVER  # ms; nothing that happened up to here is still to come
+        self.heard_boot: str | None = None  # the boot that proved it
         self.heard_at: int | None = None  # ms; when anything of it arrived last
 
     def add(self, boot: str, seq: int) -> bool:
@@ -89,7 +90,7 @@ class DeviceHearing:
             if sent_at <= self.heard_until:
                 continue
             if received is not None and received.high >= high_seq:
-                self.heard_until = sent_at
+                self.heard_until, self.heard_boot = sent_at, boot
                 moved = True
             else:
                 waiting.append((boot, high_seq, sent_at))

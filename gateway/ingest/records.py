@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gateway.domain.facts import AnyFact, GateEvent, GateEventKind, Outcome, RadioCall, Report, Scan, Status
-from gateway.ingest.event_time import event_time
+from gateway.ingest.event_time import NOTHING_KNOWN, Known, event_time
 from gateway.instants import from_datetime
 
 MAX_RECORDS: Final = 500
@@ -237,7 +237,9 @@ def _is_naive(text: str) -> bool:
         return False
 
 
-def to_fact(record: AnyRecord, device: str, received_at: int, *, same_boot: bool) -> AnyFact:
+def to_fact(
+    record: AnyRecord, device: str, received_at: int, *, same_boot: bool, known: Known = NOTHING_KNOWN
+) -> AnyFact:
     """The fact that a record reports. Raises `RefusedError` or `TimeUnknownError`."""
     at = from_datetime(record.at)
     sent_at = None if record.sent_at is None else from_datetime(record.sent_at)
@@ -247,8 +249,9 @@ def to_fact(record: AnyRecord, device: str, received_at: int, *, same_boot: bool
         record.mono,
         sent_at,
         record.sent_mono,
-        synced=record.clock == "synced",
+        clock=record.clock,
         same_boot=same_boot,
+        known=known,
     )
     error = None if sent_at is None else sent_at - received_at
     return make_fact(record, device, occurred_at, received_at, uncertainty, error)
