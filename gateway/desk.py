@@ -68,6 +68,8 @@ class Desk:
                 facts.append(fact)
                 if door := desk.doors.by_device.get(fact.device):
                     door.recall(record, fact)
+        # Whatever was lost, however long ago, is not waited for.
+        facts += [fact_from_row(row) for row in await store.losses(site) if row.occurred_at < recent]
         known = [
             (row.track, row.opens_at, row.ordinal, (Verdict(row.verdict), row.code))
             for row in await store.known(site, judged_from)

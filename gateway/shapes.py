@@ -12,7 +12,7 @@ from gateway.instants import maybe_rfc3339, parse_instant, rfc3339
 
 Json = dict[str, Any]
 
-_INSTANTS: Final = frozenset({"since", "at"})
+_INSTANTS: Final = frozenset({"since", "until", "at"})
 """Parameters of reasons that are instants in ms."""
 
 

@@ -79,6 +79,9 @@ def _assess_overdue(track: Track, owed: Owed, now: int, hearing: Hearing) -> Ass
     verdict, code, params = (
         _what_is_missing(track.rule, owed) if track.rule is not None else _who_did_not_call(owed)
     )
+    if settled and (gap := hearing.lost_between(devices, owed.opens, owed.due)):
+        told = {"devices": gap.devices, "since": gap.since, "until": gap.until, "records": gap.records}
+        return Assessment(Verdict.UNVERIFIED, Reason("evidence_lost", told), settled=True)
     if settled:
         if silent:
             params |= {"settled": True, "devices": silent}

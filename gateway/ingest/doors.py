@@ -20,6 +20,7 @@ class Health:
     battery: int | None = None
     buffered: int | None = None
     clock_error: int | None = None
+    buffer_warning: bool = False
     firmware: str | None = None
     at: int = 0  # when the record was received that this comes from
 
@@ -33,6 +34,7 @@ class Health:
         if isinstance(fact, Status):
             self.battery = fact.battery if fact.battery is not None else self.battery
             self.buffered = fact.buffered
+            self.buffer_warning = fact.buffer_warning
             self.firmware = fact.firmware or self.firmware
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.facts import AnyFact, RadioCall, Scan
+from gateway.domain.facts import AnyFact, RadioCall, Scan, Status
 from gateway.ingest.delivery import Delivery
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.event_time import NOTHING_KNOWN, TimeUnknownError
@@ -196,6 +196,9 @@ class Intake:
         facts.append(fact)
         door.health.take(fact)
         taken.doors.add((door, fact.boot))
+        if isinstance(fact, Status) and fact.lost:
+            door.hearing.lose(fact.lost)
+            taken.doors |= {(door, lost.boot) for lost in fact.lost}
         self.counts["facts"] += 1
 
     def _take_state(self, taken: Taken, delivery: Delivery, door: Door) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+OF_LOSSES: Final = """type = 'status' AND instr(body, '"lost"') > 0"""
+"""The facts that tell of records which a device has lost, among very many that do not."""
+
 STEPS: Final = (
     """
     CREATE TABLE commits (
@@ -78,6 +81,9 @@ STEPS: Final = (
         for table in ("facts", "verdicts", "alert_changes", "device_states", "plans", "commits")
         for change in ("UPDATE", "DELETE")
     ),
+    f"""
+    CREATE INDEX facts_of_losses ON facts (site, occurred_at) WHERE {OF_LOSSES};
+    """,
 )
 
 CHAINED: Final = {

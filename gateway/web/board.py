@@ -183,6 +183,8 @@ def _device(desk: Desk, device: Device, now: int) -> Json:
         "last_heard_at": maybe_rfc3339(hearing.heard_at),
         "battery": health.battery,
         "buffered": health.buffered,
+        "buffer_warning": health.buffer_warning,
+        "lost": hearing.lost_records,
         "clock_error_s": None if health.clock_error is None else round(health.clock_error / 1000, 1),
         "heard_until": rfc3339(hearing.heard_until) if hearing.heard_until > 0 else None,
     }
