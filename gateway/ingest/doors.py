@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.domain.facts import AnyFact, Status
 from gateway.domain.hearing import DeviceHearing, Hearing
 from gateway.domain.plan import Plan
+from gateway.ingest.clock_health import ClockHealth, Reading
 from gateway.ingest.event_time import DRIFT, TRANSIT_MS, BootClock, Known
 from gateway.ingest.records import Record
 
@@ -22,6 +23,7 @@ class Health:
     clock_error: int | None = None
     buffer_warning: bool = False
     firmware: str | None = None
+    clock: ClockHealth = field(default_factory=ClockHealth)
     at: int = 0  # when the record was received that this comes from
 
     def take(self, fact: AnyFact) -> None:
@@ -65,6 +67,8 @@ class Door:
             self.clocks[boot] = BootClock(sent_mono, received_at - sent_mono, error, received_at)
         else:
             clock.hear(received_at, sent_mono, error)
+        if error is not None:
+            self.health.clock.read(Reading(boot, received_at, received_at + error, sent_mono))
 
     def recall(self, record: Record, fact: AnyFact) -> None:
         """Learn from a stored record what was known when it came in."""
