@@ -120,14 +120,12 @@ def event_time(
         time, doubt = known.boot.time_of(mono)
         if oldest - doubt <= time <= latest + doubt:
             return _believed(received_at, min(time, received_at), doubt)
-    for time, doubt in _wall_readings(
-        received_at, at, mono, sent_at, sent_mono, clock, same_boot, known.error
-    ):
+    for time, doubt in _wall_readings(received_at, at, mono, sent_at, sent_mono, clock, same_boot, known):
         doubt += int(max(0, received_at - time) * DRIFT)
         if oldest - doubt <= time <= latest + doubt:
             time = min(time, latest)
             # Where the monotonic clock may count on over a restart, nobody can tell which of the two is wrong.
-            return _believed(received_at, time, doubt + max(0, time - before))
+            return _believed(received_at, time, min(doubt + max(0, time - before), LONGEST_AGE_MS))
     if known.after is not None and known.after <= before:
         half = (before - known.after + 1) // 2
         return _believed(received_at, before - half, half + TRANSIT_MS)
@@ -144,19 +142,19 @@ def _wall_readings(
     sent_mono: int | None,
     clock: str,
     same_boot: bool,
-    error: int | None,
+    known: Known,
 ) -> list[tuple[int, int]]:
     """What the wall clock says, best first: times with their doubt, drift not counted."""
-    if not same_boot and (clock == "unset" or sent_at == at):
-        return []  # never set, or standing still
+    if not same_boot and (clock == "unset" or (sent_at == at and known.after is not None)):
+        return []  # never set; or standing still, and something better is known
     found: list[tuple[int, int]] = []
     # Within one boot also a clock that was never set counts; from one boot to the next it may have begun anew.
     if sent_at is not None and sent_at >= at and (same_boot or not _began_with_boot(sent_at, sent_mono)):
         found.append((received_at - (sent_at - at), TRANSIT_MS + WALL_DOUBT_MS))
     if clock != "unset" and not _began_with_boot(at, mono):
         doubt = SYNCED_DOUBT_MS if clock == "synced" else BARE_DOUBT_MS
-        if error is not None:
-            found.append((at - error, doubt))
+        if known.error is not None:
+            found.append((at - known.error, doubt))
         found.append((at, doubt))
     return found
 
