@@ -16,7 +16,7 @@ from gateway.domain.silences import LONGEST_MS, Silence
 from gateway.domain.verdicts import Excuse, Verdict, VerdictChange
 from gateway.domain.watch import Changes, Watch
 from gateway.ingest.doors import SiteDoors
-from gateway.ingest.records import RefusedError, decode, make_fact
+from gateway.ingest.records import AnyRecord, RefusedError, decode, make_fact
 from gateway.shapes import alert_from_json, alert_json, notice_json, occurrence_json, silence_from_json
 from gateway.store.port import ActionRow, AlertRow, Commit, FactRow, NoticeRow, Store, VerdictRow
 
@@ -69,18 +69,21 @@ class Desk:
         facts: list[AnyFact] = []
         # Heartbeats are most of what is stored, and the old ones prove nothing that is still open.
         for kind, begin_at in (("scan", start), ("radio", start), ("gate", start), ("status", recent)):
-            facts += [fact_from_row(row) for _, row in await store.facts(site, begin_at, FOREVER, type=kind)]
-        for fact in facts:
-            if door := desk.doors.by_device.get(fact.device):
-                door.health.take(fact)
+            for _, row in await store.facts(site, begin_at, FOREVER, type=kind):
+                record, fact = _record_and_fact(row)
+                facts.append(fact)
+                if door := desk.doors.by_device.get(fact.device):
+                    door.recall(record, fact)
+        # Whatever was lost, however long ago, is not waited for.
+        facts += [fact_from_row(row) for row in await store.losses(site) if row.occurred_at < recent]
         known = [
             (row.track, row.opens_at, row.ordinal, (Verdict(row.verdict), row.code, row.findings))
             for row in await store.known(site, judged_from)
         ]
-        for row in await store.device_states(site):
-            if door := desk.doors.by_device.get(row.device):
-                door.health.online = row.online
-                watch.outages.state(row.device, row.online, row.at)
+        for state in await store.device_states(site):
+            if door := desk.doors.by_device.get(state.device):
+                door.health.online = state.online
+                watch.outages.state(state.device, state.online, state.at)
         watch.recall(facts, known)
         return desk
 
@@ -151,10 +154,15 @@ def notice_row(notice: Notice, alert: Alert | None) -> NoticeRow:
 
 def fact_from_row(row: FactRow) -> AnyFact:
     """The fact that a row keeps. Raises ValueError when its body is not the record that was stored."""
+    return _record_and_fact(row)[1]
+
+
+def _record_and_fact(row: FactRow) -> tuple[AnyRecord, AnyFact]:
     try:
+        record = decode(row.body)
         # When it happened was worked out when it came in, and stays as it was stored.
-        return make_fact(
-            decode(row.body), row.device, row.occurred_at, row.received_at, row.uncertainty, row.clock_error
+        return record, make_fact(
+            record, row.device, row.occurred_at, row.received_at, row.uncertainty, row.clock_error
         )
     except RefusedError as error:
         raise ValueError(f"the stored record {row.site}/{row.device}/{row.boot}/{row.seq}: {error}") from None

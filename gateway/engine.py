@@ -157,12 +157,13 @@ class Engine:
             if door is None:
                 continue
             kept = refused.pop((row.site, row.device, row.boot), [])
+            door.boot = row.boot
+            received = door.hearing.received(row.boot)
             if row.records == row.high_seq and not kept:
-                door.note(row.boot, 1)
-                door.hearing.boots[row.boot].high = row.high_seq
+                received.fill(row.high_seq)
                 continue
             for seq in [*await self.store.received(row.site, row.device, row.boot), *kept]:
-                door.note(row.boot, seq)
+                received.add(seq)
         for (site, device, boot), seqs in refused.items():
             if (door := self._door(site, device)) is not None:
                 for seq in seqs:

@@ -14,7 +14,7 @@ from gateway.instants import maybe_rfc3339, parse_instant, rfc3339
 
 Json = dict[str, Any]
 
-INSTANT_PARAMS: Final = frozenset({"since", "at"})
+INSTANT_PARAMS: Final = frozenset({"since", "until", "at"})
 """Parameters of reasons that are instants in ms."""
 
 

@@ -10,7 +10,7 @@ from gateway.domain.facts import Outcome, RadioCall, Scan
 from gateway.domain.hearing import Hearing
 from gateway.domain.plan import At, DutyKind
 from gateway.domain.rounds import RoundRule
-from gateway.domain.tracks import Owed, Track
+from gateway.domain.tracks import DOUBTFUL_MS, Owed, Track
 from gateway.domain.verdicts import (
     EXCUSABLE,
     Call,
@@ -67,12 +67,14 @@ def excused(assessment: Assessment, excuse: Excuse) -> Assessment:
 def _assess_fulfilled(track: Track, owed: Owed, done: int) -> Assessment:
     assert owed.evidence is not None
     proof = owed.evidence[-1]
+    if proof.uncertainty > max(DOUBTFUL_MS, owed.due - owed.opens):
+        # It may as well have happened in the window before, or in the one after.
+        return _time_uncertain(proof.uncertainty)
     abnormal = isinstance(proof, RadioCall) and proof.outcome is Outcome.ABNORMAL
     if done > owed.due:
         by = {"by_s": _seconds(done - owed.due)}
         if done - proof.uncertainty <= owed.due:
-            reason = Reason("time_uncertain", {"uncertainty_s": _seconds(proof.uncertainty)})
-            return Assessment(Verdict.UNVERIFIED, reason, settled=True)
+            return _time_uncertain(proof.uncertainty)
         if abnormal:
             return Assessment(Verdict.LATE, Reason("abnormal", by), settled=True)
         code = "completed_late" if track.duty.kind is DutyKind.ROUND else "answered_late"
@@ -109,6 +111,11 @@ def _assess_overdue(track: Track, owed: Owed, now: int, hearing: Hearing) -> Ass
     )
     if blind := blindness.within(owed.opens, owed.due):
         params["blind_s"] = _seconds(blind)
+    if settled and (doubt := _doubt(track, owed)) is not None:
+        return _time_uncertain(doubt)
+    if settled and (gap := hearing.lost_between(devices, owed.opens, owed.due)):
+        told = {"devices": gap.devices, "since": gap.since, "until": gap.until, "records": gap.records}
+        return Assessment(Verdict.UNVERIFIED, Reason("evidence_lost", told), settled=True)
     if settled:
         if (silent or not devices) and blindness.hid(owed.opens, owed.due):
             return Assessment(Verdict.UNVERIFIED, Reason("gateway_blind", params), settled=True)
@@ -120,6 +127,39 @@ def _assess_overdue(track: Track, owed: Owed, now: int, hearing: Hearing) -> Ass
     if code != "no_answer":
         code = "no_proof"
     return Assessment(Verdict.UNVERIFIED, Reason(code, params), waits_for=tuple(silent))
+
+
+def _time_uncertain(doubt: int) -> Assessment:
+    reason = Reason("time_uncertain", {"uncertainty_s": _seconds(doubt)})
+    return Assessment(Verdict.UNVERIFIED, reason, settled=True)
+
+
+def _doubt(track: Track, owed: Owed) -> int | None:
+    """The doubt (ms) by which all that is missing may have happened in time; None when it cannot have."""
+    facts = track.doubtful.reaching(owed.opens, owed.due)
+    if track.rule is None:
+        answers = [
+            fact.uncertainty
+            for fact in facts
+            if isinstance(fact, RadioCall) and fact.outcome is not Outcome.NO_ANSWER
+        ]
+        return min(answers, default=None)
+    rule = track.rule
+    found: dict[str, int] = {}  # by checkpoint: the least doubt of a scan that may be the missing one
+    for scan in facts:
+        if isinstance(scan, Scan) and (stop := rule.checkpoint_by_tag.get(scan.tag)) in rule.position:
+            assert stop is not None
+            if rule.fit(scan) is not None:
+                found[stop] = min(scan.uncertainty, found.get(stop, scan.uncertainty))
+    missing = _missing(rule, owed)
+    return max(found[stop] for stop in missing) if found.keys() >= missing else None
+
+
+def _missing(rule: RoundRule, owed: Owed) -> set[str]:
+    """The checkpoints that have not been counted."""
+    if rule.strict:
+        return set(rule.route.checkpoints[owed.expected :])
+    return {stop for stop, place in rule.position.items() if not owed.seen >> place & 1}
 
 
 def _what_is_missing(rule: RoundRule, owed: Owed) -> tuple[Verdict, str, dict[str, Any]]:

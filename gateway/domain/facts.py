@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Outcome(StrEnum):
@@ -101,6 +102,19 @@ class Report(Fact):
     reason: str | None = None
 
 
+class Lost(NamedTuple):
+    """Records of a device that are gone for good: numbers `first` to `last` of a boot, made in `[start, end]`.
+
+    Instants in ms, the doubt of the device's clocks included.
+    """
+
+    boot: str
+    first: int
+    last: int
+    start: int
+    end: int
+
+
 @dataclass(slots=True, eq=False)
 class Status(Fact):
     """A heartbeat: `buffered == 0` with all stored up to `high_seq` proves that everything has been heard."""
@@ -113,6 +127,8 @@ class Status(Fact):
     uptime: int | None = None  # s
     reply_to: str | None = None
     result: str | None = None
+    lost: tuple[Lost, ...] = ()
+    buffer_warning: bool = False  # the device has little room left for records
 
 
 AnyFact = Scan | RadioCall | GateEvent | Report | Status

@@ -11,14 +11,14 @@ checks.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 from gateway.domain.calendar import FOREVER
 from gateway.domain.clashes import Clashes, Remembered
 from gateway.domain.facts import Outcome, RadioCall, Scan
 from gateway.domain.plan import Plan
-from gateway.domain.tracks import Owed, Track
+from gateway.domain.tracks import DOUBTFUL_MS, Doubtful, Owed, Track
 from gateway.domain.verdicts import Finding
 
 REPEAT_MS: Final = 10_000
@@ -53,6 +53,7 @@ class Strand(Generic[FactT]):
         "_snapshot_every",
         "_snapshots",
         "base_at",
+        "doubtful",
         "gone_back",
         "touched",
         "tracks",
@@ -60,7 +61,8 @@ class Strand(Generic[FactT]):
 
     def __init__(self, make: Callable[[], list[Track]], base_at: int) -> None:
         self._make = make
-        self.tracks = make()
+        self.doubtful = Doubtful()
+        self.tracks = self._made()
         self.base_at = base_at
         """Facts from before this instant (ms) are folded for good: one that comes now needs a rebuild."""
         self.touched: dict[int, int] = {}
@@ -76,6 +78,13 @@ class Strand(Generic[FactT]):
         self._rolled_to = -FOREVER
         self._snapshot_every = max(_SNAPSHOT_EVERY, 4 * len(self.tracks))
 
+    def _made(self) -> list[Track]:
+        """The tracks as they are before any fact."""
+        tracks = self._make()
+        for track in tracks:
+            track.doubtful = self.doubtful
+        return tracks
+
     def add(self, facts: Sequence[FactT]) -> None:
         """Take in new facts, in any order; none of them may have happened before `base_at`."""
         kept = self._facts
@@ -83,6 +92,8 @@ class Strand(Generic[FactT]):
         # Devices of one site are a little out of step with each other; most of that is within one batch.
         for fact in sorted(facts, key=_order) if len(facts) > 1 else facts:
             at = fact.occurred_at
+            if fact.uncertainty > DOUBTFUL_MS:
+                self._doubt(fact)
             if at > self._last_at or not kept or fact.order > kept[-1].order:
                 kept.append(fact)
                 self._last_at = at
@@ -111,7 +122,7 @@ class Strand(Generic[FactT]):
         """Fold what happened before an instant for good, and drop those facts."""
         facts = self._facts
         place = bisect_left(facts, (before, "", "", 0), key=_order)
-        base = self._base if self._base is not None else self._make()
+        base = self._base if self._base is not None else self._made()
         live, self.tracks = self.tracks, base
         touched, self.touched = self.touched, {}
         memory = self._memory()
@@ -136,6 +147,9 @@ class Strand(Generic[FactT]):
             track.forget_before(before)
         self._let_go()
         self.base_at = max(self.base_at, before)
+        self.doubtful.forget_before(
+            min((track.items[0].opens for track in live if track.items), default=before)
+        )
 
     def _snapshot(self, count: int) -> None:
         tracks = [track.copy() for track in self.tracks]
@@ -154,7 +168,7 @@ class Strand(Generic[FactT]):
             self.tracks = [track.copy() for track in tracks]
         else:
             start, self._rolled_to, memory = 0, -FOREVER, self._base_memory
-            self.tracks = self._make() if self._base is None else [track.copy() for track in self._base]
+            self.tracks = self._made() if self._base is None else [track.copy() for track in self._base]
         self._recall(memory)
         for number in range(start, len(self._facts)):
             self._take(self._facts[number])
@@ -170,6 +184,16 @@ class Strand(Generic[FactT]):
         while first > 0 and items[first] is not owed:
             first -= 1
         self.touched[place] = min(first, self.touched.get(place, first))
+
+    def _doubt(self, fact: FactT) -> None:
+        """Note a fact that may belong elsewhere: whatever it may prove is looked at again."""
+        self.doubtful.add(fact)
+        for place in self._bears_on(fact):
+            self.touched[place] = 0
+
+    def _bears_on(self, fact: FactT) -> Iterable[int]:
+        """The places of the tracks that a fact can prove something of."""
+        raise NotImplementedError
 
     def _memory(self) -> Memory:
         """What folding has left beside the tracks."""
@@ -229,6 +253,9 @@ class RoundStrand(Strand[Scan]):
                         self._places[tag] = alone.setdefault(place, (place,))
                     else:
                         self._places[tag] = (*before, place)
+
+    def _bears_on(self, fact: Scan) -> Iterable[int]:
+        return self._places.get(fact.tag, ())
 
     def _memory(self) -> Memory:
         return self._device_reads.copy(), self._guard_reads.copy(), self._clashes.remember()
@@ -391,6 +418,9 @@ class RadioStrand(Strand[RadioCall]):
     """The calls to one post and the radio checks that they fulfil (docs/judging.md, part 3)."""
 
     __slots__ = ()
+
+    def _bears_on(self, fact: RadioCall) -> Iterable[int]:
+        return range(len(self.tracks))
 
     def _take(self, fact: RadioCall) -> None:
         at = fact.occurred_at

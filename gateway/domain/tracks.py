@@ -6,6 +6,9 @@ and it says which of them evidence at an instant goes to: its targets. Rolling n
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from gateway.domain.calendar import (
@@ -22,6 +25,43 @@ from gateway.domain.rounds import RoundRule
 
 REACH_MS: Final = 3_600_000
 """How long before its opening and after its due an occurrence still takes evidence (early, late)."""
+
+
+DOUBTFUL_MS: Final = 5_000
+"""A fact whose time is in doubt by more than this may belong elsewhere than where it is counted."""
+
+
+class Doubtful:
+    """The facts of a strand whose times are much in doubt, in canonical order. There are few."""
+
+    __slots__ = ("_facts", "_widest")
+
+    def __init__(self) -> None:
+        self._facts: list[Scan | RadioCall] = []
+        self._widest = 0  # ms; the greatest doubt
+
+    def add(self, fact: Scan | RadioCall) -> None:
+        """Take in one more."""
+        insort(self._facts, fact, key=_order)
+        self._widest = max(self._widest, fact.uncertainty)
+
+    def reaching(self, start: int, end: int) -> Iterator[Scan | RadioCall]:
+        """Those that may have happened in `[start, end]` (ms)."""
+        place = bisect_left(self._facts, (start - self._widest, "", "", 0), key=_order)
+        for fact in islice(self._facts, place, None):
+            if fact.occurred_at > end + self._widest:
+                break
+            if fact.occurred_at - fact.uncertainty <= end and start <= fact.occurred_at + fact.uncertainty:
+                yield fact
+
+    def forget_before(self, at: int) -> None:
+        """Drop those that cannot have happened at `at` (ms) or later."""
+        self._facts = [fact for fact in self._facts if fact.occurred_at + fact.uncertainty >= at]
+        self._widest = max((fact.uncertainty for fact in self._facts), default=0)
+
+
+def _order(fact: Scan | RadioCall) -> tuple[int, str, str, int]:
+    return fact.order
 
 
 class Owed:
@@ -69,6 +109,7 @@ class Track:
     """What the three cadences share."""
 
     __slots__ = (
+        "doubtful",
         "duty",
         "items",
         "key",
@@ -93,6 +134,7 @@ class Track:
         self.since = since
         self.until = until
         self.items: list[Owed] = []
+        self.doubtful = Doubtful()  # of its strand, and shared with the others there
         self.rolled = -FOREVER  # below this instant nothing more is to be made
 
     def copy(self) -> Track:
@@ -115,7 +157,7 @@ class Track:
     def _copy_into(self, other: Track) -> None:
         other.plan, other.duty, other.subject, other.rule = self.plan, self.duty, self.subject, self.rule
         other.key, other.since, other.until, other.rolled = self.key, self.since, self.until, self.rolled
-        other.proof_devices = self.proof_devices
+        other.proof_devices, other.doubtful = self.proof_devices, self.doubtful
 
     def roll(self, at: int) -> None:
         """Make what is owed by `at`, and the next occurrence after it."""

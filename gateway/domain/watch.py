@@ -305,7 +305,7 @@ class Watch:
             device = self.hearing.device(fact.device)
             if device.heard_at is None or fact.received_at > device.heard_at:
                 device.heard_at = fact.received_at
-            if device.pending:
+            if device.pending or device.lost_changed:
                 proofs[fact.device] = device
             kind = type(fact)
             if kind is Scan:
@@ -328,12 +328,22 @@ class Watch:
             if strand := self._radio.get(post):
                 strand.add(found)
         for name, device in proofs.items():
+            if device.lost_changed:
+                device.lost_changed = False
+                self._look_again(name)
             if device.settle():
                 self.outages.heard(name)
                 for strand_no, place in self._awaiting.pop(name, ()):
                     self._strands[strand_no].touched.setdefault(
                         place, len(self._strands[strand_no].tracks[place].items)
                     )
+
+    def _look_again(self, device: str) -> None:
+        """What a device has lost is known better now: all that it could have held the proof of."""
+        for strand in self._strands:
+            for place, track in enumerate(strand.tracks):
+                if device in track.proof_devices:
+                    strand.touched[place] = 0
 
     def _raise(self, report: Report, now: int) -> None:
         if report.severity not in (Severity.MAJOR, Severity.CRITICAL):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.domain.facts import AnyFact, Status
 from gateway.domain.hearing import DeviceHearing, Hearing
 from gateway.domain.plan import Plan
+from gateway.ingest.clock_health import ClockHealth, Reading
+from gateway.ingest.event_time import DRIFT, TRANSIT_MS, BootClock, Known
+from gateway.ingest.records import Record
 
 
 @dataclass(slots=True)
@@ -18,7 +21,9 @@ class Health:
     battery: int | None = None
     buffered: int | None = None
     clock_error: int | None = None
+    buffer_warning: bool = False
     firmware: str | None = None
+    clock: ClockHealth = field(default_factory=ClockHealth)
     at: int = 0  # when the record was received that this comes from
 
     def take(self, fact: AnyFact) -> None:
@@ -31,13 +36,14 @@ class Health:
         if isinstance(fact, Status):
             self.battery = fact.battery if fact.battery is not None else self.battery
             self.buffered = fact.buffered
+            self.buffer_warning = fact.buffer_warning
             self.firmware = fact.firmware or self.firmware
 
 
 class Door:
     """Where one device's records come in."""
 
-    __slots__ = ("boot", "device", "health", "hearing", "name", "of")
+    __slots__ = ("boot", "clocks", "device", "health", "hearing", "name", "of")
 
     def __init__(self, of: SiteDoors, device: str, hearing: DeviceHearing) -> None:
         self.of = of
@@ -46,12 +52,55 @@ class Door:
         self.hearing = hearing
         self.health = Health()
         self.boot: str | None = None  # the boot that was first heard of last: the one that is running
+        self.clocks: dict[str, BootClock] = {}  # by boot: those of which a message came in while they ran
 
     def note(self, boot: str, seq: int) -> bool:
         """Note a record as stored; False when it was there already."""
         if boot not in self.hearing.boots:
             self.boot = boot
         return self.hearing.add(boot, seq)
+
+    def hear_clock(self, boot: str, received_at: int, sent_mono: int, error: int | None) -> None:
+        """A message came in that the boot sent whose monotonic clock showed `sent_mono`. All in ms."""
+        clock = self.clocks.get(boot)
+        if clock is None:
+            self.clocks[boot] = BootClock(sent_mono, received_at - sent_mono, error, received_at)
+        else:
+            clock.hear(received_at, sent_mono, error)
+        if error is not None:
+            self.health.clock.read(Reading(boot, received_at, received_at + error, sent_mono))
+
+    def recall(self, record: Record, fact: AnyFact) -> None:
+        """Learn from a stored record what was known when it came in."""
+        self.health.take(fact)
+        if record.sent_mono is None or record.mono is None:
+            return
+        # Only of a record that was sent in its own boot does the monotonic clock tell the age.
+        sent_by_itself = fact.occurred_at == fact.received_at - (record.sent_mono - record.mono)
+        if sent_by_itself and (isinstance(fact, Status) or fact.boot not in self.clocks):
+            self.hear_clock(fact.boot, fact.received_at, record.sent_mono, fact.clock_error)
+
+    def known_of(self, boot: str, sender: str | None, received_at: int, sent_mono: int | None) -> Known:
+        """What is known that helps to date a record of `boot` in a message that `sender` sent."""
+        hearing = self.hearing
+        after = hearing.heard_until if hearing.heard_until > 0 and hearing.heard_boot != sender else None
+        others = [clock for name, clock in self.clocks.items() if name != sender]
+        own = self.clocks.get(boot)
+        errors = [clock.error for clock in sorted(others, key=lambda clock: clock.heard_at)]
+        error = next((error for error in reversed(errors) if error is not None), None)
+        if own is not None and own.error is not None:
+            error = own.error
+        if own is not None and boot == sender and own.mono == sent_mono:
+            own = None  # this very message, whose clock cannot be compared with the record's
+        known = Known(own, after, error=error)
+        if sent_mono is not None and boot != sender:
+            start = received_at - sent_mono
+            last = max(
+                [clock.heard_at for clock in others] + ([after] if after is not None else []), default=None
+            )
+            if last is None or last <= start + int(sent_mono * DRIFT) + TRANSIT_MS:
+                known.before, known.counts_from_start = start, last is not None
+        return known
 
 
 class SiteDoors:
@@ -73,4 +122,5 @@ class SiteDoors:
             if mine := self.by_device.get(device):
                 mine.hearing.boots = theirs.hearing.boots
                 mine.boot = theirs.boot
+                mine.clocks = theirs.clocks
                 mine.health = theirs.health

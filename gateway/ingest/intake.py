@@ -13,11 +13,12 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.facts import AnyFact, RadioCall, Scan
+from gateway.domain.facts import AnyFact, RadioCall, Scan, Status
 from gateway.ingest.delivery import Delivery
 from gateway.ingest.doors import Door, SiteDoors
-from gateway.ingest.event_time import TimeUnknownError
-from gateway.ingest.records import Record, RefusedError, decode, identity, split, to_fact
+from gateway.ingest.event_time import NOTHING_KNOWN, TimeUnknownError
+from gateway.ingest.records import Record, RefusedError, StatusRecord, decode, identity, split, to_fact
+from gateway.instants import from_datetime
 from gateway.store.port import Commit, FactRow, RefusedRow, StateRow
 
 PREFIX: Final = "patrol/v1/"
@@ -86,8 +87,8 @@ class Intake:
         try:
             records = [(raw, decode(raw)) for raw in split(payload)]
             facts = [
-                (raw, r, self._to_fact(r, door, received_at, r.boot == (r.sent_boot or door.boot)))
-                for raw, r in records
+                (raw, record, self._to_fact(record, door, received_at, record.sent_boot or door.boot))
+                for raw, record in records
             ]
         except RefusedError:
             return False
@@ -130,6 +131,7 @@ class Intake:
             except RefusedError as error:
                 records.append((raw, error))
         sender = _sending_boot(door, records)
+        self._hear_clock(door, records[-1][1], delivery.received_at, sender)
         for raw, record in records:
             if isinstance(record, RefusedError):
                 self._refuse(taken, delivery, raw, record, door)
@@ -140,16 +142,29 @@ class Intake:
                 taken.doors.add((door, record.boot))
                 continue
             try:
-                same_boot = record.boot == (record.sent_boot or sender)
-                fact = self._to_fact(record, door, delivery.received_at, same_boot)
+                fact = self._to_fact(record, door, delivery.received_at, record.sent_boot or sender)
             except RefusedError as error:
                 self._refuse(taken, delivery, raw, error, door, (record.boot, record.seq))
                 continue
             self._keep(taken, door, raw, record, fact)
 
-    def _to_fact(self, record: Record, door: Door, received_at: int, same_boot: bool) -> AnyFact:
+    @staticmethod
+    def _hear_clock(door: Door, record: Record | RefusedError, received_at: int, sender: str | None) -> None:
+        """Note where a boot lies in time: by its first message, and by each that ends with a heartbeat."""
+        if isinstance(record, RefusedError) or record.sent_mono is None:
+            return
+        boot = record.sent_boot or sender
+        if boot is not None and (isinstance(record, StatusRecord) or boot not in door.clocks):
+            error = None if record.sent_at is None else from_datetime(record.sent_at) - received_at
+            door.hear_clock(boot, received_at, record.sent_mono, error)
+
+    def _to_fact(self, record: Record, door: Door, received_at: int, sender: str | None) -> AnyFact:
+        same_boot = record.boot == sender
+        known = NOTHING_KNOWN
+        if not same_boot or record.mono is None or record.sent_mono is None or record.sent_mono < record.mono:
+            known = door.known_of(record.boot, sender, received_at, record.sent_mono)
         try:
-            fact = to_fact(record, door.device, received_at, same_boot=same_boot)  # type: ignore[arg-type]
+            fact = to_fact(record, door.device, received_at, same_boot=same_boot, known=known)  # type: ignore[arg-type]
         except TimeUnknownError as error:
             raise RefusedError("time_unknown", str(error)) from None
         doors = door.of
@@ -182,6 +197,9 @@ class Intake:
         facts.append(fact)
         door.health.take(fact)
         taken.doors.add((door, fact.boot))
+        if isinstance(fact, Status) and fact.lost:
+            door.hearing.lose(fact.lost)
+            taken.doors |= {(door, lost.boot) for lost in fact.lost}
         self.counts["facts"] += 1
 
     def _take_state(self, taken: Taken, delivery: Delivery, door: Door) -> None:

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gateway.domain.facts import AnyFact, GateEvent, GateEventKind, Outcome, RadioCall, Report, Scan, Status
-from gateway.ingest.event_time import event_time
+from gateway.ingest.event_time import NOTHING_KNOWN, Known, event_time
+from gateway.ingest.losses import losses_of
 from gateway.instants import from_datetime
 
 MAX_RECORDS: Final = 500
@@ -24,6 +25,9 @@ MAX_DEPTH: Final = 32
 """How deep arrays and objects may lie in each other in a record; the contract's own records are flat."""
 
 MAX_SEQ: Final = 2**53
+
+BUFFER_WARNING: Final = "buffer_nearly_full"
+"""The warning of a device that has little room left for records."""
 
 _MAX_DETAIL: Final = 500
 _ALWAYS_SHALLOW: Final = 512  # bytes; so few cannot nest deep enough to do harm
@@ -97,6 +101,18 @@ class ReportRecord(Record, tag="report", gc=False, kw_only=True):
     reason: _Text | None = None
 
 
+class LostRange(Struct, gc=False):
+    """Records that the device has overwritten: the clocks of the first and of the last one."""
+
+    boot: Annotated[str, Meta(min_length=1, max_length=32)]
+    first: Annotated[int, Meta(ge=1, le=MAX_SEQ)] = msgspec.field(name="from")
+    last: Annotated[int, Meta(ge=1, le=MAX_SEQ)] = msgspec.field(name="to")
+    at: _Time
+    until: _Time
+    mono: _Ms | None = None
+    until_mono: _Ms | None = None
+
+
 class StatusRecord(Record, tag="status", gc=False):
     buffered: _Ms | None = None
     high_seq: _Ms | None = None
@@ -105,6 +121,9 @@ class StatusRecord(Record, tag="status", gc=False):
     uptime: _Ms | None = None
     reply_to: _Short | None = None
     result: Literal["done", "refused", "failed", "unknown"] | None = None
+    lost: Annotated[list[LostRange], Meta(max_length=16)] | None = None
+    overwritten: _Ms | None = None
+    warning: _Short | None = None
 
 
 AnyRecord = ScanRecord | RadioRecord | GateRecord | ReportRecord | StatusRecord
@@ -215,7 +234,7 @@ def _explain(raw: bytes, message: str) -> RefusedError:
     found = _decode_any(raw)
     if not isinstance(found, dict):
         return RefusedError("not_a_record", f"a {type(found).__name__} where a record was expected")
-    if missing := _MISSING.search(message):
+    if (missing := _MISSING.search(message)) and not _MEMBER.search(message):
         return RefusedError(f"missing_{missing[1]}", message)
     if found.get("type") not in _TYPES:
         return RefusedError("unknown_type", f"{found.get('type')!r}; the types are {', '.join(_TYPES)}")
@@ -237,7 +256,9 @@ def _is_naive(text: str) -> bool:
         return False
 
 
-def to_fact(record: AnyRecord, device: str, received_at: int, *, same_boot: bool) -> AnyFact:
+def to_fact(
+    record: AnyRecord, device: str, received_at: int, *, same_boot: bool, known: Known = NOTHING_KNOWN
+) -> AnyFact:
     """The fact that a record reports. Raises `RefusedError` or `TimeUnknownError`."""
     at = from_datetime(record.at)
     sent_at = None if record.sent_at is None else from_datetime(record.sent_at)
@@ -247,8 +268,9 @@ def to_fact(record: AnyRecord, device: str, received_at: int, *, same_boot: bool
         record.mono,
         sent_at,
         record.sent_mono,
-        synced=record.clock == "synced",
+        clock=record.clock,
         same_boot=same_boot,
+        known=known,
     )
     error = None if sent_at is None else sent_at - received_at
     return make_fact(record, device, occurred_at, received_at, uncertainty, error)
@@ -322,6 +344,8 @@ def _report(record: ReportRecord, common: _Common) -> Report:
 
 
 def _status(record: StatusRecord, common: _Common) -> Status:
+    if any(each.last < each.first for each in record.lost or ()):
+        raise RefusedError("bad_lost", "a range of lost records ends before it begins")
     # A status is made when it is sent: what happened up to then is what `buffered` speaks of.
     battery = None if record.battery is None else round(record.battery)
     return Status(
@@ -334,6 +358,8 @@ def _status(record: StatusRecord, common: _Common) -> Status:
         record.uptime,
         record.reply_to,
         record.result,
+        losses_of(record, *common[3:6]) if record.lost else (),
+        record.warning == BUFFER_WARNING,
     )
 
 

@@ -255,6 +255,9 @@ class Store(Protocol):
         `after`: go on behind this (occurred_at, number).
         """
 
+    async def losses(self, site: str) -> list[FactRow]:
+        """All facts that tell of records which a device has lost, by time; maybe some others too."""
+
     async def received(self, site: str, device: str, boot: str) -> list[int]:
         """The sequence numbers of one boot that are stored as facts, ascending."""
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+OF_LOSSES: Final = """type = 'status' AND instr(body, '"lost"') > 0"""
+"""The facts that tell of records which a device has lost, among very many that do not."""
+
 STEPS: Final = (
     """
     CREATE TABLE commits (
@@ -108,6 +111,9 @@ STEPS: Final = (
     CREATE INDEX deliveries_by_alert ON deliveries (alert) WHERE alert IS NOT NULL;
     CREATE INDEX deliveries_waiting ON deliveries (number) WHERE state = 'waiting';
     CREATE INDEX deliveries_by_channel ON deliveries (channel, state);
+    """
+    f"""
+    CREATE INDEX facts_of_losses ON facts (site, occurred_at) WHERE {OF_LOSSES};
     """
     + "".join(
         f"""

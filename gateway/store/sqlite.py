@@ -38,7 +38,7 @@ from gateway.store.port import (
     StateRow,
     StoreError,
 )
-from gateway.store.schema import CHAINED, STEPS
+from gateway.store.schema import CHAINED, OF_LOSSES, STEPS
 
 T = TypeVar("T")
 
@@ -319,6 +319,13 @@ class SqliteStore:
             values,
         )
         return [(row[0], FactRow(*row[1:])) for row in rows]
+
+    async def losses(self, site: str) -> list[FactRow]:
+        rows = await self._query(
+            f"SELECT {CHAINED['facts']} FROM facts WHERE site = ? AND {OF_LOSSES} ORDER BY occurred_at, id",
+            (site,),
+        )
+        return [FactRow(*row) for row in rows]
 
     async def received(self, site: str, device: str, boot: str) -> list[int]:
         rows = await self._query(

@@ -185,6 +185,7 @@ def _gate(desk: Desk, device: Device) -> Json:
 
 def _device(desk: Desk, device: Device, now: int) -> Json:
     health = desk.doors.by_device[device.id].health
+    state, doubt = health.clock.state(), health.clock.doubt(now)
     hearing = desk.watch.hearing.device(device.id)
     return {
         "device": device.id,
@@ -194,6 +195,10 @@ def _device(desk: Desk, device: Device, now: int) -> Json:
         "last_heard_at": maybe_rfc3339(hearing.heard_at),
         "battery": health.battery,
         "buffered": health.buffered,
+        "buffer_warning": health.buffer_warning,
+        "lost": hearing.lost_records,
         "clock_error_s": None if health.clock_error is None else round(health.clock_error / 1000, 1),
+        "clock_doubt_s": None if doubt is None else round(doubt / 1000, 1),
+        "clock": None if state is None else state.value,
         "heard_until": rfc3339(hearing.heard_until) if hearing.heard_until > 0 else None,
     }

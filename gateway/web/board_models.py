@@ -95,7 +95,13 @@ class Device(Shape):
     last_heard_at: TimeText | None
     battery: int | None = Field(description="Percent.")
     buffered: int | None = Field(description="Records that the device has not got rid of yet.")
+    buffer_warning: bool = Field(description="It has little room left for records.")
+    lost: int = Field(description="Records that it has lost for good, as far as it said.")
     clock_error_s: float | None = Field(description="How far the device's clock is ahead (s).")
+    clock_doubt_s: float | None = Field(description="How far that may be wrong by now (s).")
+    clock: Literal["ok", "off", "stopped", "reset", "stepped", "drifting"] | None = Field(
+        description="What is wrong with the device's wall clock. It moves no verdict."
+    )
     heard_until: TimeText | None = Field(description="Nothing that happened up to here is still to come.")
 
 

@@ -41,6 +41,9 @@ REACH: Final = HOUR
 REPEAT: Final = 10 * SECOND
 """A scan this soon after one of the same checkpoint by the same carrier is a repeat."""
 
+DOUBTFUL: Final = 5 * SECOND
+"""A fact whose time is in doubt by more than this may belong elsewhere."""
+
 NEVER: Final = 10**15
 """Later than any instant: the end of the last version of a plan."""
 
@@ -515,9 +518,59 @@ def has_been_heard(facts: Sequence[AnyFact], device: str, after: int) -> bool:
         if status.buffered != 0 or status.high_seq is None:
             continue
         stored = {fact.seq for fact in facts if (fact.device, fact.boot) == (device, status.boot)}
+        for boot, first, last in told_lost(facts, device):
+            if boot == status.boot:
+                stored |= set(range(first, last + 1))
         if all(seq in stored for seq in range(1, status.high_seq + 1)):
             return True
     return False
+
+
+def told_lost(facts: Sequence[AnyFact], device: str) -> dict[tuple[str, int, int], tuple[int, int]]:
+    """What a device says that it lost: boot and numbers, and the widest span of time that it gives for them."""
+    told: dict[tuple[str, int, int], tuple[int, int]] = {}
+    for status in facts:
+        if isinstance(status, Status) and status.device == device:
+            for boot, first, last, start, end in status.lost:
+                before = told.get((boot, first, last), (start, end))
+                told[boot, first, last] = (min(start, before[0]), max(end, before[1]))
+    return told
+
+
+def is_evidence_lost(facts: Sequence[AnyFact], device: str, start: int, end: int) -> bool:
+    """Whether a device lost something for good that may have happened in a span of time."""
+    for (boot, first, last), (since, until) in told_lost(facts, device).items():
+        stored = {fact.seq for fact in facts if (fact.device, fact.boot) == (device, boot)}
+        if since <= end and start <= until and any(seq not in stored for seq in range(first, last + 1)):
+            return True
+    return False
+
+
+def may_be_done(occurrence: Occurrence, facts: Sequence[AnyFact]) -> bool:
+    """Whether facts whose times are much in doubt may be all that is missing."""
+    doubtful = [
+        fact
+        for fact in facts
+        if fact.uncertainty > DOUBTFUL
+        and fact.occurred_at - fact.uncertainty <= occurrence.due_at
+        and fact.occurred_at + fact.uncertainty >= occurrence.opens_at
+    ]
+    if occurrence.duty.kind is DutyKind.RADIO_CHECK:
+        return any(
+            isinstance(fact, RadioCall)
+            and fact.post == occurrence.post
+            and fact.outcome is not Outcome.NO_ANSWER
+            for fact in doubtful
+        )
+    strict = occurrence.route.order is Order.STRICT
+    missing = occurrence.route.checkpoints[len(occurrence.counted) :] if strict else occurrence.expected()
+    return all(
+        any(
+            isinstance(fact, Scan) and occurrence.checkpoint(fact) == checkpoint and occurrence.fits(fact)
+            for fact in doubtful
+        )
+        for checkpoint in missing
+    )
 
 
 def verdict(occurrence: Occurrence, facts: Sequence[AnyFact], now: int) -> tuple[str, str]:
@@ -529,16 +582,18 @@ def verdict(occurrence: Occurrence, facts: Sequence[AnyFact], now: int) -> tuple
         if is_round:
             return "open", "under_way" if occurrence.claimed else "not_begun"
         return "open", "no_answer" if occurrence.calls else "awaiting_call"
-    heard = all(
-        has_been_heard(facts, device, occurrence.due_at)
-        for device in occurrence.plan.proof_devices(
-            occurrence.duty, occurrence.duty.post if is_round else occurrence.post
-        )
+    devices = occurrence.plan.proof_devices(
+        occurrence.duty, occurrence.duty.post if is_round else occurrence.post
     )
+    heard = all(has_been_heard(facts, device, occurrence.due_at) for device in devices)
     settled = now >= occurrence.due_at + occurrence.plan.settle_after_s * SECOND
     called = any(call.occurred_at <= occurrence.due_at for call in occurrence.calls)
     if not heard and not settled:
         return "unverified", "no_answer" if called else "no_proof"
+    if may_be_done(occurrence, facts):
+        return "unverified", "time_uncertain"
+    if any(is_evidence_lost(facts, device, occurrence.opens_at, occurrence.due_at) for device in devices):
+        return "unverified", "evidence_lost"
     if not is_round:
         return "missed", "no_answer" if called else "not_called"
     if not occurrence.claimed:
@@ -552,6 +607,8 @@ def verdict_of_fulfilled(occurrence: Occurrence, done: Scan | RadioCall) -> tupl
     started_at = started(occurrence)
     assert started_at is not None
     outcome = done.outcome.value if isinstance(done, RadioCall) else None
+    if done.uncertainty > max(DOUBTFUL, occurrence.due_at - occurrence.opens_at):
+        return "unverified", "time_uncertain"
     if done.occurred_at > occurrence.due_at:
         if done.occurred_at - done.uncertainty <= occurrence.due_at:
             return "unverified", "time_uncertain"

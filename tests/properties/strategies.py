@@ -14,7 +14,17 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from gateway.domain.facts import AnyFact, GateEvent, GateEventKind, Outcome, RadioCall, Report, Scan, Status
+from gateway.domain.facts import (
+    AnyFact,
+    GateEvent,
+    GateEventKind,
+    Lost,
+    Outcome,
+    RadioCall,
+    Report,
+    Scan,
+    Status,
+)
 from gateway.domain.plan import (
     ALWAYS,
     DEFAULT_SETTLE_S,
@@ -213,7 +223,7 @@ def jitters() -> SearchStrategy[int]:
 
 
 def uncertainties() -> SearchStrategy[int]:
-    return st.sampled_from([0, 0, 0, 1, 1500, 2000])
+    return st.sampled_from([0, 0, 0, 0, 1, 1500, 2000, 20 * SECOND, 5 * MINUTE, 2 * HOUR])
 
 
 def scan(tag: str, guard: str | None, uncertainty: int) -> Scan:
@@ -327,6 +337,17 @@ def noise(draw: DrawFn, begins: int, length: int) -> Event:
 
 
 @st.composite
+def told_as_lost(draw: DrawFn, gone: AnyFact) -> list[Lost]:
+    """What a device says of a record that it lost: nothing, or that, with its neighbours or without."""
+    if draw(st.booleans()):
+        return []
+    doubt = draw(st.sampled_from([0, 0, 1500, HOUR]))
+    first = max(1, gone.seq - draw(st.sampled_from([0, 0, 1])))
+    last = gone.seq + draw(st.sampled_from([0, 0, 1]))
+    return [Lost(gone.boot, first, last, gone.occurred_at - doubt, gone.occurred_at + doubt)]
+
+
+@st.composite
 def facts(draw: DrawFn, of_plans: list[Plan], length: int) -> list[AnyFact]:
     """What the devices report: each numbers its records in turn; some come in hours later, and some never."""
     begins = of_plans[0].holds_from
@@ -342,6 +363,7 @@ def facts(draw: DrawFn, of_plans: list[Plan], length: int) -> list[AnyFact]:
     restarted = draw(st.sampled_from(["", "h0", "k0"]))
     slow = draw(st.sampled_from(["", "", "h0", "h1", "k0"]))
     lost = draw(st.lists(st.integers(0, 60), max_size=2))
+    gone: list[AnyFact] = []
     numbered: dict[tuple[str, str], int] = {}
     found: list[AnyFact] = []
     for number, event in enumerate(events):
@@ -353,7 +375,12 @@ def facts(draw: DrawFn, of_plans: list[Plan], length: int) -> list[AnyFact]:
         fact.received_at = event.at + (3 * HOUR if event.device == slow else 300)
         if isinstance(fact, Status):
             fact.high_seq = fact.seq + draw(st.sampled_from([0, 0, 0, 0, 0, 1]))
-        if number not in lost:
+            fact.lost = tuple(
+                told for each in gone if each.device == fact.device for told in draw(told_as_lost(each))
+            )
+        if number in lost:
+            gone.append(fact)
+        else:
             found.append(fact)
     return found
 

@@ -485,6 +485,58 @@ def test_a_time_that_may_have_been_in_time_is_unverified(site: Site) -> None:
     assert other.verdicts("22:31") == ["22:00 late", "22:30:02 open"]
 
 
+def test_a_scan_that_may_belong_to_the_round_before_saves_it_from_missed(site: Site) -> None:
+    night = site("2026-01-10 22:00", walk("lap", "a b", at("22:00", "23:00", duration="30min")))
+    night.scans("23:05 a", "23:10 b", uncertainty=40 * 60_000)
+    assert night.codes("00:00")[:2] == ["22:00 time_uncertain", "23:00 time_uncertain"]
+    surer = site("2026-01-10 22:00", walk("lap", "a b", at("22:00", "23:00", duration="30min")))
+    surer.scans("23:05 a", "23:10 b", uncertainty=30 * 60_000)
+    assert surer.codes("00:00")[:2] == ["22:00 not_visited", "23:00 on_time"]
+
+
+def test_all_that_is_missing_must_be_in_doubt(site: Site) -> None:
+    night = site("2026-01-10 22:00", walk("lap", "a b", at("22:00", duration="30min")))
+    night.scans("22:10 a")
+    night.scans("23:40 b", uncertainty=75 * 60_000)
+    assert night.codes("23:59") == ["22:00 time_uncertain"]
+    other = site("2026-01-10 22:00", walk("lap", "a b", at("22:00", duration="30min")))
+    other.scans("23:40 b", uncertainty=75 * 60_000)
+    assert other.codes("23:59") == ["22:00 not_visited"]
+
+
+def test_a_call_in_doubt_saves_a_radio_check_and_one_in_vain_does_not(site: Site) -> None:
+    for outcome, code in (("answered", "time_uncertain"), ("no_answer", "not_called")):
+        night = site("2026-01-10 22:00", radio("call", "gate", at("22:00", duration="10min")))
+        night.calls(f"23:30 gate {outcome}", uncertainty=90 * 60_000)
+        assert night.codes("23:59") == [f"22:00 {code}"]
+
+
+def test_what_a_scanner_lost_may_have_been_the_proof(site: Site) -> None:
+    night = site(
+        "2026-01-10 22:00", walk("lap", "a", at("22:00", "23:00", duration="20min")), devices=[scanner("s1")]
+    )
+    for _ in range(3):
+        night.loses_a_record()
+    night.says_nothing_more("23:40", lost="1-3 22:20 22:50")
+    assert night.codes("23:41")[:2] == ["22:00 evidence_lost", "23:00 not_visited"]
+    assert night.verdicts("12:00")[0] == "22:00 unverified"  # no time settles it
+
+
+def test_what_was_lost_and_came_after_all_is_not_lost(site: Site) -> None:
+    night = site("2026-01-10 22:00", walk("lap", "a", at("22:00", duration="20min")), devices=[scanner("s1")])
+    night.scans("21:40 b")
+    night.says_nothing_more("22:40", lost="1-1 21:40 22:20")
+    assert night.codes("22:41") == ["22:00 not_visited"]
+
+
+def test_a_gap_without_a_word_of_loss_is_no_proof_until_settled(site: Site) -> None:
+    night = site("2026-01-10 22:00", walk("lap", "a", at("22:00", duration="20min")), devices=[scanner("s1")])
+    night.loses_a_record()
+    night.says_nothing_more("22:40")
+    assert night.codes("10:19:59") == ["22:00 no_proof"]
+    assert night.codes("10:20") == ["22:00 not_visited"]
+
+
 # --- whatever happens
 
 

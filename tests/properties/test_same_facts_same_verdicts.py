@@ -92,6 +92,7 @@ def test_what_was_reported_last_is_what_is_so(scenario: Scenario, random: Random
                 del reported[occurrence.id]
     so = {
         occurrence.id: known_of(occurrence)
+        # What opens soon may have been done already: early.
         for occurrence in watch.occurrences(scenario.now, 0, scenario.now + REACH_MS + 1)
         if occurrence.verdict not in (Verdict.OPEN, Verdict.UPCOMING) or occurrence.reason.code == "no_answer"
     }

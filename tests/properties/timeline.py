@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from gateway.domain.facts import AnyFact, Outcome, RadioCall, Scan, Status
+from gateway.domain.facts import AnyFact, Lost, Outcome, RadioCall, Scan, Status
 from gateway.domain.plan import (
     ALWAYS,
     At,
@@ -218,11 +218,33 @@ class Timeline:
                 )
             )
 
-    def says_nothing_more(self, time: str, device: str = "s1", buffered: int = 0, boot: str = "b1") -> None:
-        """A heartbeat, which says that all but `buffered` records have been sent."""
+    def says_nothing_more(
+        self, time: str, device: str = "s1", buffered: int = 0, boot: str = "b1", lost: str = ""
+    ) -> None:
+        """A heartbeat, which says that all but `buffered` records have been sent.
+
+        `lost`: what it says was lost: `2-5 22:10 22:20`, numbers and times.
+        """
         t, seq = self.ms(time), self.next_seq(device, boot)
+        told: tuple[Lost, ...] = ()
+        if lost:
+            numbers, since, until = lost.split()
+            first, last = numbers.split("-")
+            told = (Lost(boot, int(first), int(last), self.ms(since), self.ms(until)),)
         self.facts.append(
-            Status(device, boot, seq, t, t + 500, 0, None, buffered=buffered, high_seq=seq, sent_at=t)
+            Status(
+                device,
+                boot,
+                seq,
+                t,
+                t + 500,
+                0,
+                None,
+                buffered=buffered,
+                high_seq=seq,
+                sent_at=t,
+                lost=told,
+            )
         )
 
     def loses_a_record(self, device: str = "s1", boot: str = "b1") -> None:

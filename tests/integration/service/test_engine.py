@@ -17,7 +17,7 @@ from gateway.domain.alerts import WrongStateError
 from gateway.engine import BATCH, FULL, Engine
 from gateway.ingest.delivery import Delivery
 from gateway.ingest.records import decode, to_fact
-from gateway.instants import parse_instant
+from gateway.instants import parse_instant, rfc3339
 from gateway.shapes import occurrence_json
 from gateway.store.port import AlertRow, Commit, StoreError
 from gateway.store.sqlite import SqliteStore
@@ -482,6 +482,28 @@ async def test_the_boot_that_runs_is_known_after_a_start_also_when_all_of_an_old
         )
         await post.take(stopped)
         assert [row.occurred_at for _, row in await post.store.facts("yard", 0, at)] == [at + SECOND - MINUTE]
+
+
+async def test_what_was_lost_days_ago_is_not_waited_for_after_a_start(station: Station) -> None:
+    said = rfc3339(BEGIN)
+    lost = [{"boot": "b1", "from": 2, "to": 4, "at": said, "until": said}]
+    async with station.open() as post:
+        await post.take(record(1, at=BEGIN), record(5, "status", at=BEGIN, sent_at=said, lost=lost))
+    async with station.open(at=BEGIN + 80 * HOUR) as post:
+        door = post.engine.desks["yard"].doors.by_device["scanner-1"]
+        assert (door.hearing.boots["b1"].high, door.hearing.lost_records) == (5, 3)
+        await post.take(record(3, at=BEGIN))
+        assert (post.engine.intake.counts["facts"], door.hearing.lost_records) == (1, 2)
+
+
+async def test_where_a_boot_lies_in_time_is_known_after_a_start(station: Station) -> None:
+    async with station.open(at=BEGIN + HOUR) as post:
+        await post.take(record(1, "status", at=BEGIN, mono=HOUR, sent_at=rfc3339(BEGIN), sent_mono=HOUR))
+    async with station.open(at=BEGIN + 4 * HOUR) as post:
+        sent = {"sent_boot": "b2", "sent_at": "2000-01-01T00:00:09Z", "sent_mono": 9 * SECOND}
+        await post.take(record(2, at=BEGIN, mono=2 * HOUR, **sent))
+        ((_, row),) = await post.store.facts("yard", 0, BEGIN + 9 * HOUR, type="scan")
+        assert (row.occurred_at, row.uncertainty) == (BEGIN + 2 * HOUR, 500 + 2160)
 
 
 async def test_a_record_with_mad_clocks_does_not_stop_the_next_start(station: Station) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.calendar import FOREVER
-from gateway.domain.facts import Status
+from gateway.domain.facts import Lost, Status
 from gateway.domain.hearing import DeviceHearing, Hearing, Received
 
 
@@ -101,3 +101,62 @@ def test_a_device_is_silent_at_a_deadline_until_it_has_proved_more_than_it() -> 
         hearing.device(device).status(status(at, 1))
         hearing.device(device).settle()
     assert hearing.silent_at(("a", "b", "never-heard"), 10) == ["a", "never-heard"]
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(1, 30), st.integers(0, 8)), max_size=40),
+    st.randoms(use_true_random=False),
+)
+def test_what_is_lost_is_passed_over_and_still_counts_as_new_when_it_comes(
+    events: list[tuple[bool, int, int]], random: Random
+) -> None:
+    """An event: a number comes, or a range from it on is lost."""
+
+    def state(order: list[tuple[bool, int, int]]) -> tuple[int, list[bool], int]:
+        received, stored, lost = Received(), set[int](), set[int]()
+        for comes, seq, length in order:
+            if comes:
+                assert received.add(seq) == (seq not in stored)
+                stored.add(seq)
+            else:
+                received.lose(seq, seq + length)
+                lost |= set(range(seq, seq + length + 1))
+            assert received.high == next(n for n in range(1, 60) if n not in stored | lost) - 1
+        assert [received.has(seq) for seq in range(50)] == [seq in stored for seq in range(50)]
+        assert received.lost(1, 100) == len(lost - stored)
+        return received.high, [received.has(seq) for seq in range(50)], received.lost(3, 20)
+
+    assert state(events) == state(random.sample(events, len(events)))
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 8)), max_size=5), st.integers(0, 30))
+def test_filling_is_adding_each(ranges: list[tuple[int, int]], high: int) -> None:
+    one, other = Received(), Received()
+    for received in (one, other):
+        for first, length in ranges:
+            received.lose(first, first + length)
+    one.fill(high)
+    for seq in range(1, high + 1):
+        other.add(seq)
+    assert (one.high, one.lost(1, 99)) == (other.high, other.lost(1, 99))
+    assert all(one.has(seq) == other.has(seq) for seq in range(50))
+
+
+def test_a_proof_passes_over_what_is_lost() -> None:
+    hearing = DeviceHearing()
+    hearing.add("b1", 4)
+    told = status(10, 4)
+    told.lost = (Lost("b1", 1, 3, 2, 5),)
+    hearing.status(told)
+    assert hearing.settle()
+    assert (hearing.heard_until, hearing.lost_records) == (10, 3)
+
+
+def test_what_several_devices_lost_is_counted_once() -> None:
+    hearing = Hearing()
+    hearing.device("a").lose([Lost("b1", 1, 3, 2, 5), Lost("b1", 2, 6, 4, 9), Lost("b1", 8, 9, 20, 30)])
+    hearing.device("b").lose([Lost("b1", 1, 1, 6, 7)])
+    gap = hearing.lost_between(("a", "b", "c"), 5, 8)
+    assert gap is not None
+    assert (gap.devices, gap.since, gap.until, gap.records) == (["a", "b"], 2, 9, 7)
+    assert hearing.lost_between(("c",), 5, 8) is None

@@ -335,3 +335,61 @@ def test_whatever_comes_is_a_fact_a_repeat_a_state_or_refused_and_nothing_is_los
     assert ends >= len(deliveries)  # an array of two bad parts ends twice
     keys = [(row.device, row.boot, row.seq) for row in taken.commit.facts]
     assert len(keys) == len(set(keys))
+
+
+# -- what is lost
+
+
+def lost(first: int, last: int, **members: Any) -> list[dict[str, Any]]:
+    told = {
+        "boot": "b1",
+        "from": first,
+        "to": last,
+        "at": rfc3339(NOW - 50 * MINUTE),
+        "mono": 10 * MINUTE,
+        "until": rfc3339(NOW - 40 * MINUTE),
+        "until_mono": 20 * MINUTE,
+    }
+    return [told | members]
+
+
+def heartbeat(seq: int, **members: Any) -> bytes:
+    clocks = {"mono": 60 * MINUTE, "sent_mono": 60 * MINUTE, "sent_at": rfc3339(NOW)}
+    return raw(record(seq, "status", **clocks, **members))
+
+
+def test_what_a_device_lost_is_passed_over_and_acknowledged() -> None:
+    hall = Hall()
+    hall.take(raw(record(1)))
+    taken = hall.take(heartbeat(9, lost=lost(2, 8)))
+    assert hall.door().hearing.boots["b1"].high == 9
+    assert taken.doors == {(hall.door(), "b1")}
+    assert [row.seq for row in hall.take(raw(record(5))).commit.facts] == [5]
+    assert hall.door().hearing.lost_records == 6
+
+
+def test_when_it_was_lost_is_told_by_the_monotonic_clock() -> None:
+    wrong = {"at": "2000-01-01T00:00:00Z", "until": "2000-01-01T00:10:00Z"}
+    fact = Hall().fact(heartbeat(9, lost=lost(2, 8, **wrong)))
+    (told,) = fact.lost  # type: ignore[union-attr]
+    assert told[:3] == ("b1", 2, 8)
+    assert abs(told.start - (NOW - 50 * MINUTE)) < 3 * SECOND
+    assert abs(told.end - (NOW - 40 * MINUTE)) < 3 * SECOND
+
+
+def test_what_an_earlier_boot_lost_is_dated_by_the_wall_clock_or_not_at_all() -> None:
+    fact = Hall().fact(heartbeat(9, boot="b2", lost=lost(2, 8)))
+    (told,) = fact.lost  # type: ignore[union-attr]
+    assert told.start <= NOW - 60 * MINUTE <= told.end  # before this boot or not: it cannot be told
+    unknown = {"at": "2000-01-01T00:00:00Z", "until": "2000-01-01T00:00:01Z"}
+    fact = Hall().fact(heartbeat(9, boot="b2", lost=lost(2, 8, **unknown), clock="unset"))
+    (told,) = fact.lost  # type: ignore[union-attr]
+    assert told.start < 0 < told.end == NOW
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"to": 1}, {"from": 0}, {"at": None}, {"until": "yesterday"}, {"boot": ""}, {"mono": "1"}]
+)
+def test_a_range_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+    assert Hall().reasons(heartbeat(9, lost=lost(2, 8, **wrong))) == ["bad_lost"]
+    assert Hall().reasons(heartbeat(9, lost=lost(2, 8) * 17)) == ["bad_lost"]

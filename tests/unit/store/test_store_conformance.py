@@ -180,6 +180,13 @@ async def test_received_numbers_of_a_boot_come_ascending(store: Store) -> None:
     assert await store.received("court", "scanner-1", "b9") == []
 
 
+async def test_what_tells_of_lost_records_is_found_among_the_heartbeats(store: Store) -> None:
+    told = fact(2, T0 - 900 * HOUR, type="status", body=b'{"seq":2,"lost":[]}')
+    others = [fact(3, type="status"), fact(4, body=b'{"lost":1}'), fact(5, site="yard", type="status")]
+    await put(store, facts=[told, *others])
+    assert await store.losses("court") == [told]
+
+
 # -- boots, and what was refused of them
 
 
