@@ -132,7 +132,7 @@ class Engine:
             heapq.heappush(self._timers, (now, site))
         if had_records:
             # Law 7: what was sent while this service was down comes first.
-            self._held = {}
+            self.hold()
 
     async def _recall_seqs(self) -> bool:
         refused: dict[tuple[str, str, str], list[int]] = {}
@@ -256,14 +256,10 @@ class Engine:
 
     async def run(self) -> None:
         """Work until `stop`; then finish what has come in."""
-        loop = asyncio.get_running_loop()
-        self._hold_began = self._last_backlog = loop.time()
-        self._began_at = self.clock.now()
         while True:
             await self._something_to_do()
             if self._stopping and not self._inbox and not self._requests:
                 break
-            self.stepped_at = loop.time()
             work = await self._step()
             if self._committing is not None:
                 await self._committing
@@ -274,13 +270,23 @@ class Engine:
             await self._committing
         self._send_acks()
 
+    async def turn(self) -> None:
+        """One step, written and acknowledged: for whoever lets time pass otherwise than `run` does."""
+        await self._commit(await self._step())
+        self._send_acks()
+
+    @property
+    def holding(self) -> bool:
+        """Whether a backlog is being read, and deadlines wait."""
+        return self._held is not None
+
     def hold(self) -> None:
         """Read a backlog first (law 7): we were cut off from the devices, or can hear them again.
 
         Deadlines that pass wait until nothing from before comes in any more, or for `HOLD_S`: what keeps being cut
         off must not keep alerts back for ever.
         """
-        now = asyncio.get_running_loop().time()
+        now = self.clock.elapsed()
         if self._held is None:
             self._held = {}
             self._hold_began = now
@@ -296,7 +302,7 @@ class Engine:
     async def _something_to_do(self) -> None:
         """Return when there is a delivery or a request, or when a deadline has come."""
         while not (self._inbox or self._requests or self._stopping):
-            timeout = self._seconds_to_deadline()
+            timeout = self.seconds_to_deadline()
             if timeout <= 0:
                 return
             self._wake.clear()
@@ -308,9 +314,10 @@ class Engine:
                 continue
         self._wake.clear()
 
-    def _seconds_to_deadline(self) -> float:
+    def seconds_to_deadline(self) -> float:
+        """Until when there is nothing to do if nothing comes in (s)."""
         if self._held is not None:
-            now = asyncio.get_running_loop().time()
+            now = self.clock.elapsed()
             quiet = self._last_backlog + QUIET_S if self.can_hear() else FOREVER
             return min(quiet, self._hold_began + HOLD_S) - now
         return self.clock.seconds_until(self._timers[0][0]) if self._timers else FOREVER
@@ -318,6 +325,7 @@ class Engine:
     async def _step(self) -> Work:
         """One batch: deliveries, requests, deadlines."""
         now = self.clock.now()
+        self.stepped_at = asyncio.get_running_loop().time()
         work = Work(Commit(now))
         if self._inbox:
             batch = [self._inbox.popleft() for _ in range(min(BATCH, len(self._inbox)))]
@@ -326,7 +334,7 @@ class Engine:
             if self._held is not None and (
                 self.intake.counts["duplicates"] > repeats or self._is_backlog(taken)
             ):
-                self._last_backlog = self.stepped_at
+                self._last_backlog = self.clock.elapsed()
             for delivery in batch:
                 if delivery.packet_id:
                     packet_ids = work.acks.get(delivery.link)
@@ -342,7 +350,7 @@ class Engine:
                 self._paused.clear()
         while self._requests:
             await self._requests.popleft()(work)
-        if self._held is not None and self._seconds_to_deadline() <= 0:
+        if self._held is not None and self.seconds_to_deadline() <= 0:
             held, self._held = self._held, None
             for site, facts in held.items():
                 if any(self.desks[site].watch.is_too_old(fact) for fact in facts):
