@@ -5,6 +5,7 @@ Same plan, same number: the same night.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from random import Random
 from typing import Final
@@ -29,7 +30,7 @@ def bad_night(plan: Plan, seed: int) -> Scenario:
         seed=seed,
         traffic_per_hour=0.3,
         network=night.network(),
-        deviations=tuple([*night.failings(), *night.faults()]),
+        deviations=(*night.failings(), *night.faults()),
     )
 
 
@@ -140,7 +141,7 @@ class _Night:
 
     def _outage(self) -> int:
         """Minutes; short ones are more frequent than those of half a day."""
-        return round(2 * 360 ** self._random.random())
+        return round(math.exp(self._random.uniform(math.log(2), math.log(720))))
 
     def _few(self) -> int:
         return self._random.choice((1, 1, 1, 2, 3))

@@ -60,17 +60,22 @@ class Staff:
         self._scanners = [device for device in plan.devices if device.kind is DeviceKind.SCANNER]
         walking = [duty for duty in plan.duties if duty.route is not None]
         named = {person.id for duty in walking if duty.by and (person := person_for(plan, duty.by))}
-        posts = dict.fromkeys(duty.post for duty in walking if duty.post and not duty.by)
-        guards = [person for person in plan.people if person.role == "guard" and person.id not in named]
-        self._reliefs: list[dict[str, Walker]] = []
-        for relief in range(max(1, len(plan.shifts))):
-            first = relief * len(posts)
-            if relief and first + len(posts) > len(guards):
-                break
-            guard_of: dict[str, Person] = dict(zip(posts, guards[first:], strict=False))
-            self._reliefs.append({post: self._make(guard_of.get(post), post) for post in posts})
-        self._spare = guards[len(posts) * len(self._reliefs) :]
+        self._posts = tuple(dict.fromkeys(duty.post for duty in walking if duty.post and not duty.by))
+        self._guards = [person for person in plan.people if person.role == "guard" and person.id not in named]
+        # A shift for which there are no more guards is walked by those of another one.
+        self._reliefs = min(max(1, len(plan.shifts)), max(1, len(self._guards) // max(1, len(self._posts))))
+        self._on_duty: dict[int, dict[str, Walker]] = {}
         self._others: dict[str, Walker] = {}
+        self._guards_of(0)
+
+    def _guards_of(self, relief: int) -> dict[str, Walker]:
+        """Who walks for each post, so many shifts after the first one."""
+        relief %= self._reliefs
+        if relief not in self._on_duty:
+            guards = self._guards[relief * len(self._posts) :]
+            guard_of: dict[str, Person] = dict(zip(self._posts, guards, strict=False))
+            self._on_duty[relief] = {post: self._make(guard_of.get(post), post) for post in self._posts}
+        return self._on_duty[relief]
 
     def _shift_at(self, at: int) -> int:
         minutes = local_minutes(self._zone, at)
@@ -85,7 +90,7 @@ class Staff:
     def walker(self, duty: Duty, at: int) -> Walker:
         """Who walks a round duty that is begun at about `at` (ms)."""
         relief = (self._shift_at(at) - self._first_shift) % max(1, len(self._plan.shifts))
-        of_post = self._reliefs[relief % len(self._reliefs)]
+        of_post = self._guards_of(relief)
         if duty.by:
             person = person_for(self._plan, duty.by)
             key = person.id if person else duty.by
@@ -97,7 +102,7 @@ class Staff:
         if of_post:
             return next(iter(of_post.values()))
         if "" not in self._others:
-            self._others[""] = self._make(self._spare[0] if self._spare else None, None)
+            self._others[""] = self._make(self._guards[0] if self._guards else None, None)
         return self._others[""]
 
     def _make(self, person: Person | None, post: str | None, role: str = "guard") -> Walker:
