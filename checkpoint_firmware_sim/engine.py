@@ -26,6 +26,7 @@ from checkpoint_firmware_sim.truth import (
     call_line,
     device_line,
     gate_line,
+    lost_line,
     skipped_line,
     walk_line,
 )
@@ -188,6 +189,9 @@ class ScenarioRun:
         self.ended = True
         for walk in self._under_way.values():
             self._tell(walk_line(walk, self._now, self._places_unrecorded(walk)))
+        for device in self.devices.values():
+            if device.flash.lost:
+                self._tell(lost_line(self._now, device.id, device.flash.lost))
         self._tell({"what": "end", "at": rfc3339(self._now)})
 
     # What happens

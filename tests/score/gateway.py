@@ -152,4 +152,3 @@ class NightGateway:
     def _send(self, site: str, device: str, suffix: str, payload: bytes) -> None:
         if not self._mute:
             self._network.down(f"patrol/v1/{site}/{device}/{suffix}", payload, self.clock.now())
-

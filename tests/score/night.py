@@ -17,7 +17,7 @@ from checkpoint_firmware_sim.scenario import Moment, Scenario
 from checkpoint_firmware_sim.times import HOUR, MINUTE, SECOND, local_time_after
 from checkpoint_firmware_sim.timetable import GatewayStop
 from checkpoint_firmware_sim.truth import Line
-from gateway.desk import Desk, fact_from_row
+from gateway.desk import fact_from_row
 from gateway.domain.facts import AnyFact
 from gateway.domain.plan import Plan
 from gateway.domain.watch import Watch
@@ -116,7 +116,7 @@ class _Player:
                 break
         for device, since in self._unheard_since.items():
             night.unheard.setdefault(device, []).append((since, now))
-        night.blind = gateway.blind
+        night.blind = list(gateway.blind)
         await self._collect(now)
         await gateway.store.close()
         return night
@@ -192,9 +192,11 @@ class _Player:
 
         night.occurrences = shown(gateway.engine.desks[site].watch)
         night.same_when_shuffled = shown(_shuffled(night, self._seed, now)) == night.occurrences
-        desk = await Desk.rebuild([night.plan], store, now)
-        desk.watch.step(now)
-        night.same_when_replayed = shown(desk.watch) == night.occurrences
+        await gateway.kill(now)
+        await gateway.start(now)
+        while (at := gateway.deadline) is not None and gateway.engine.holding:
+            await gateway.turn(at)
+        night.same_when_replayed = shown(gateway.engine.desks[site].watch) == night.occurrences
 
 
 async def _stored_facts(store: SqliteStore, site: str) -> list[AnyFact]:
