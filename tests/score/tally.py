@@ -60,9 +60,7 @@ class _Tallying:
     def __init__(self, night: Night) -> None:
         self._night = night
         self._happened = Happened.read(night.plan, night.truth)
-        self._alerts = [
-            alert for alert in night.alerts if parse_instant(alert["opened_at"]) <= self._happened.until
-        ]
+        self._alerts = night.alerts
         self.result = Tally()
         tracks = list(self._tracks())
         for track in tracks:
@@ -164,7 +162,7 @@ class _Tallying:
         base = self._could_see(due)
         if opened <= base + PROMPT:
             return max(0, opened - base)
-        # What made it due then was not heard of yet: somebody must have been told that something is amiss.
+        # What made it due then was not heard of yet. Somebody must have been told that something is amiss.
         heard = self._could_see(max(self._heard_out(device, base) for device in track.devices))
         kin = [
             each
@@ -256,6 +254,8 @@ class _Tallying:
                     counts["problems"] += 1
                     counts["problem.device_unheard"] += 1
         for alert in self._alerts:
+            if parse_instant(alert["deadline"]) >= self._happened.until:
+                continue
             counts[f"alert.{alert['kind']}"] += 1
             if alert.get("inhibited_by"):
                 counts["inhibited"] += 1
