@@ -70,6 +70,7 @@ class Happened:
     """Complete walks, and calls, that left no full record: nobody can know of them."""
     lost: dict[str, list[Window]] = field(default_factory=dict)
     """Device → from when until when its records were lost for good."""
+    _begun: dict[str, dict[str, int]] = field(default_factory=dict)  # duty → checkpoint → visited
     _lost_at: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
@@ -109,7 +110,7 @@ class Happened:
                 at = parse_instant(line["at"])
                 for duty in self.plan.duties:
                     if duty.kind is DutyKind.RADIO_CHECK and line["post"] in duty.posts:
-                        recorded = self._is_recorded((line["device"],), at)
+                        recorded = self._is_recorded((line.get("device"),), at)
                         found = self.done if recorded else self.unrecorded
                         found.setdefault((duty.id, line["post"]), []).append(Done(at, at))
         elif what == "gate":
@@ -123,15 +124,39 @@ class Happened:
         duty, route = line["duty"], self.plan.route_by_id[line["route"]]
         self.longest_walk[duty] = max(self.longest_walk.get(duty, 0), end - start)
         devices = self.walked_with.setdefault(duty, set())
-        recorded = True
+        recorded = []
         for visit in visits:
-            scanners = visit.get("devices", [line["device"]])
+            scanners = visit.get("devices", [line.get("device")])
             devices.update(scanners)
-            is_recorded = self._is_recorded(scanners, parse_instant(visit["at"]))
-            recorded = recorded and visit.get("recorded", True) and is_recorded
-        if _complete(route, visits):
-            found = self.done if recorded else self.unrecorded
-            found.setdefault((duty, route.id), []).append(Done(start, end))
+            if visit.get("recorded", True) and self._is_recorded(scanners, parse_instant(visit["at"])):
+                recorded.append(visit)
+        if len(recorded) < len(visits) and _complete(route, visits):
+            self.unrecorded.setdefault((duty, route.id), []).append(Done(start, end))
+        if route.order is Order.FREE:
+            self._visited(duty, route, start, recorded)
+        elif _complete(route, recorded):
+            self.done.setdefault((duty, route.id), []).append(Done(start, end))
+
+    def _visited(self, duty: str, route: Route, start: int, visits: list[dict[str, Any]]) -> None:
+        """In free order it does not matter in how many walks of one period all checkpoints were visited."""
+        begun = self._begun.get(duty, {})
+        if begun and self._period(duty, start) != self._period(duty, min(begun.values())):
+            begun = {}
+        for visit in visits:
+            at = parse_instant(visit["at"])
+            begun.setdefault(visit["checkpoint"], at)
+            if set(route.checkpoints) <= set(begun):
+                self.done.setdefault((duty, route.id), []).append(Done(min(begun.values()), at))
+                begun = {}
+        self._begun[duty] = begun
+
+    def _period(self, duty: str, at: int) -> Window | None:
+        cadence = next(each for each in self.plan.duties if each.id == duty).cadence
+        if isinstance(cadence, At):
+            return None
+        per = cadence.during if isinstance(cadence, Every) else cadence.per
+        running = periods(self.plan, per, self.since, self.until)
+        return next(((a, z) for a, z in running if a <= at < z), None)
 
     def _is_recorded(self, devices: Sequence[str | None], at: int) -> bool:
         """Whether what was entered at one of the devices is still there, or never was lost."""

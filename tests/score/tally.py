@@ -154,6 +154,8 @@ class _Tallying:
             return None
         words = _words(owed, report)
         about = [each for each in self._alerts if report is not None and report["id"] in each["occurrences"]]
+        if not about and owed.done_at is not None and self._is_told(track, self._could_see(owed.due_at)):
+            return 0  # it was over before it was heard of
         if not about:
             self.result.error("overlooked", f"{words}, and no alert is about it")
             return None
@@ -164,18 +166,22 @@ class _Tallying:
             return max(0, opened - base)
         # What made it due then was not heard of yet. Somebody must have been told that something is amiss.
         heard = self._could_see(max(self._heard_out(device, base) for device in track.devices))
-        kin = [
-            each
-            for each in self._alerts
-            if each["duty"] == track.duty.id and each["subject"] == track.subject
-        ]
-        silent = [each for each in self._alerts if set(_silent(each)) & track.devices]
-        if any(_is_live(each, base, base + PROMPT) for each in (*kin, *silent)):
+        if self._is_told(track, base):
             base = heard
         late = opened - base
         if late > PROMPT:
             self.result.error("overlooked", f"{words}; its alert came {late / SECOND:.1f} s late")
         return max(0, late)
+
+    def _is_told(self, track: _Track, at: int) -> bool:
+        """Whether people knew at an instant that something is amiss with a track or with its devices."""
+        about = (
+            alert
+            for alert in self._alerts
+            if (alert["duty"] == track.duty.id and alert["subject"] == track.subject)
+            or set(_silent(alert)) & track.devices
+        )
+        return any(_is_live(alert, at, at + PROMPT) for alert in about)
 
     def _could_see(self, at: int) -> int:
         """The instant itself, or when the gateway was up again and had read the backlog."""
