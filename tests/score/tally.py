@@ -154,8 +154,10 @@ class _Tallying:
             return None
         words = _words(owed, report)
         about = [each for each in self._alerts if report is not None and report["id"] in each["occurrences"]]
-        if not about and owed.done_at is not None and self._is_told(track, self._could_see(owed.due_at)):
-            return 0  # it was over before it was heard of
+        if not about and owed.done_at is not None:
+            seen = self._could_see(owed.due_at)
+            if owed.done_at <= seen or self._is_told(track, seen):
+                return 0  # it was over before it was heard of
         if not about:
             self.result.error("overlooked", f"{words}, and no alert is about it")
             return None
