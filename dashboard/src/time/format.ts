@@ -71,3 +71,16 @@ export function spanParts(ms: number): [number, Unit][] {
   if (first < 0) return [[0, 's']]
   return parts.slice(first, first + 2).filter(([n]) => n > 0)
 }
+
+/** What a field of the type `datetime-local` holds for an instant, in the site's zone: `2026-11-23T02:17`. */
+export const fieldText = (at: Instant, zone: string): string =>
+  `${isoDay(at, zone)}T${clockMinutes(at, zone)}`
+
+/** The instant (ms) that such a field means in the site's zone, or NaN. A time that a clock change leaves out moves on. */
+export function fieldInstant(text: string, zone: string): number {
+  const wanted = Date.parse(`${text}Z`)
+  if (Number.isNaN(wanted)) return Number.NaN
+  let at = wanted
+  for (let round = 0; round < 2; round += 1) at += wanted - Date.parse(`${fieldText(at, zone)}Z`)
+  return at
+}
