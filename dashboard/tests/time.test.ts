@@ -67,13 +67,16 @@ describe('the server’s clock', () => {
 describe('a field for a time', () => {
   it('is read and filled in the zone of the site', () => {
     const instant = Date.parse('2026-11-22T18:17:00.000Z')
-    expect(fieldText(instant, 'Asia/Shanghai')).toBe('2026-11-23T02:17')
-    expect(fieldInstant('2026-11-23T02:17', 'Asia/Shanghai')).toBe(instant)
-    expect(fieldInstant('', 'Asia/Shanghai')).toBeNaN()
+    expect(fieldText(instant, 'Asia/Shanghai')).toBe('2026-11-23 02:17')
+    expect(fieldInstant('2026-11-23 02:17', 'Asia/Shanghai')).toBe(instant)
+    expect(fieldInstant(' 2026-11-23  2：17 ', 'Asia/Shanghai')).toBe(instant)
+    for (const text of ['', '02:17', '2026-13-23 02:17', '2026-11-23 25:00', 'tomorrow']) {
+      expect(fieldInstant(text, 'Asia/Shanghai'), text).toBeNaN()
+    }
   })
 
   it('means the right instant around a change of the clock', () => {
-    for (const text of ['2026-10-25T01:30', '2026-10-25T03:30', '2026-03-29T01:30', '2026-03-29T03:30']) {
+    for (const text of ['2026-10-25 01:30', '2026-10-25 03:30', '2026-03-29 01:30', '2026-03-29 03:30']) {
       expect(fieldText(fieldInstant(text, 'Europe/Berlin'), 'Europe/Berlin')).toBe(text)
     }
   })

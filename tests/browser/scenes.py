@@ -664,7 +664,12 @@ def outage() -> Json:
             {"at": at(-15), "what": "inhibited", "by": None, "from": None, "params": {"alert": "A-32"}},
         ]
     forced = next(each for each in night["alerts"] if each["id"] == "A-30")
-    forced |= {"silenced_by": "riverside-s1", "loud_since": None}
+    quieted = {"at": at(-8), "what": "silenced", "by": None, "from": None}
+    forced |= {
+        "silenced_by": "riverside-s1",
+        "loud_since": None,
+        "history": [*forced["history"], quieted | {"params": {"silence": "riverside-s1"}}],
+    }
     others = [each for each in night["alerts"] if each["id"] in ("A-25", "A-26", "A-27")]
     pump = next(each for each in rounds if each["duty"] == "pump")
     pump_excused = excused(pump, "wang-jg", "当时全员处置三号楼火警", -20)
@@ -705,7 +710,11 @@ def outage() -> Json:
 
 def soon(night: Json) -> Json:
     """The board with every owed call's deadline near."""
-    posts = [each | {"remind_at": at(-1), "due_at": at(4)} for each in night["radio"]["posts"]]
+    near = {"remind_at": at(-1), "due_at": at(4)}
+    posts = [
+        each | near if any(cell["status"] == "open" for cell in each["cells"]) else each
+        for each in night["radio"]["posts"]
+    ]
     return night | {"radio": night["radio"] | {"posts": posts, "next_due_at": at(4)}}
 
 
