@@ -13,7 +13,7 @@ import asyncio
 import heapq
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -26,9 +26,11 @@ from gateway.domain.alerts import Alert
 from gateway.domain.calendar import FOREVER
 from gateway.domain.facts import AnyFact, GateEvent, Report
 from gateway.domain.plan import Plan
+from gateway.domain.verdicts import Occurrence
 from gateway.ingest.delivery import Delivery, Link
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.intake import Intake, Taken
+from gateway.ingest.pen import Pen
 from gateway.shapes import Json, alert_from_json, alert_json
 from gateway.store.port import Commit, PlanRow, Store, StoreError
 
@@ -81,6 +83,7 @@ class Engine:
         self.send_down = send_down
         self.desks: dict[str, Desk] = {}
         self.intake = Intake(self._doors)
+        self.pen = Pen()
         self.listeners: list[Callable[[set[str]], None]] = []
         """Called with the sites that changed, after each commit."""
         self.can_hear: Callable[[], bool] = lambda: True
@@ -216,6 +219,21 @@ class Engine:
             return alert_json(alert)
 
         return await self._request(change)
+
+    async def sign(self, site: str, members: Mapping[str, Any]) -> tuple[AnyFact, list[Occurrence]]:
+        """A person signs a record at the desk: the fact, and the occurrences that took it.
+
+        `members` are those of the wire's `signature`. Raises `RefusedError` for what no device may send either.
+        """
+
+        def change(work: Work) -> tuple[AnyFact, list[Occurrence]]:
+            now = self.clock.now()
+            row, fact = self.pen.sign(self.desks[site].doors, members, now)
+            work.commit.facts.append(row)
+            self._advance(site, [fact], work, now)
+            return fact, self.desks[site].watch.records_with(fact, now)
+
+        return await self.request(change)
 
     async def adopt_plan(self, plan: Plan, body: str) -> None:
         """Store a new version of a site's plan and judge by it from `plan.holds_from` on.

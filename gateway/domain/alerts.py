@@ -24,6 +24,7 @@ class AlertKind(StrEnum):
     RADIO_NOT_CALLED = "radio_not_called"
     RADIO_NO_ANSWER = "radio_no_answer"
     RADIO_ABNORMAL = "radio_abnormal"
+    RECORD_MISSING = "record_missing"
     GATE_FORCED = "gate_forced"
     GATE_FAULT = "gate_fault"
     REPORT_RAISED = "report_raised"
@@ -49,12 +50,26 @@ SEVERITY: Final[Mapping[AlertKind, Severity]] = {
     AlertKind.RADIO_NOT_CALLED: Severity.MAJOR,
     AlertKind.RADIO_NO_ANSWER: Severity.CRITICAL,
     AlertKind.RADIO_ABNORMAL: Severity.CRITICAL,
+    AlertKind.RECORD_MISSING: Severity.MAJOR,
     AlertKind.GATE_FORCED: Severity.CRITICAL,
     AlertKind.GATE_FAULT: Severity.MAJOR,
 }
 
-_DISPROVABLE: Final = frozenset({AlertKind.ROUND_MISSED, AlertKind.RADIO_NOT_CALLED})
+LONG_MS: Final = 6 * 86_400_000
+"""A record that is owed for as long as this, a week or more, is not urgent the moment that it is missing."""
+
+_DISPROVABLE: Final = frozenset(
+    {AlertKind.ROUND_MISSED, AlertKind.RADIO_NOT_CALLED, AlertKind.RECORD_MISSING}
+)
 """Kinds that say that something did not happen: proof that it did withdraws them."""
+
+
+_ENDED_BY: Final[Mapping[DutyKind, tuple[AlertKind, ...]]] = {
+    DutyKind.ROUND: (AlertKind.ROUND_MISSED,),
+    DutyKind.RADIO_CHECK: (AlertKind.RADIO_NOT_CALLED, AlertKind.RADIO_NO_ANSWER),
+    DutyKind.RECORD: (AlertKind.RECORD_MISSING,),
+}
+"""What a later fulfilment of the duty puts an end to."""
 
 
 class WrongStateError(Exception):
@@ -220,7 +235,9 @@ class AlertBook:
             deadline = occurrence.due_at
             if kind in (AlertKind.RADIO_NO_ANSWER, AlertKind.RADIO_ABNORMAL) and occurrence.calls:
                 deadline = occurrence.calls[-1].at
-            alert = self._open(kind, occurrence.subject, occurrence.name, reason, deadline, now)
+            is_long = occurrence.due_at - occurrence.opens_at >= LONG_MS
+            severity = Severity.MINOR if kind is AlertKind.RECORD_MISSING and is_long else None
+            alert = self._open(kind, occurrence.subject, occurrence.name, reason, deadline, now, severity)
             alert.duty, alert.clause = occurrence.duty, occurrence.clause
         else:
             alert.history.append(AlertEvent(now, "joined", params={"occurrence": occurrence.id}))
@@ -290,12 +307,7 @@ class AlertBook:
 
     def _recover_earlier(self, occurrence: Occurrence, now: int) -> None:
         """A fulfilled occurrence ends what earlier ones of the same duty began."""
-        kinds = (
-            (AlertKind.ROUND_MISSED,)
-            if occurrence.kind is DutyKind.ROUND
-            else (AlertKind.RADIO_NOT_CALLED, AlertKind.RADIO_NO_ANSWER)
-        )
-        for kind in kinds:
+        for kind in _ENDED_BY[occurrence.kind]:
             alert = self._live.get((kind, occurrence.subject))
             if alert is not None and alert.duty == occurrence.duty and alert.last_due < occurrence.due_at:
                 self._recover(alert, now, [fact.id for fact in occurrence.facts[-1:]])
@@ -319,6 +331,8 @@ def _problems(occurrence: Occurrence) -> dict[AlertKind, Reason]:
     verdict, reason = occurrence.verdict, occurrence.reason
     if occurrence.kind is DutyKind.ROUND:
         return {AlertKind.ROUND_MISSED: reason} if verdict in UNPROVED else {}
+    if occurrence.kind is DutyKind.RECORD:
+        return {AlertKind.RECORD_MISSING: reason} if verdict in UNPROVED else {}
     if reason.code == "abnormal":
         return {AlertKind.RADIO_ABNORMAL: reason}
     problems: dict[AlertKind, Reason] = {}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.domain.facts import Outcome, RadioCall, Scan
+from gateway.domain.facts import Outcome, RadioCall, Scan, Signature
 from gateway.domain.hearing import Hearing
-from gateway.domain.plan import At, DutyKind
+from gateway.domain.plan import At, DutyKind, Names
 from gateway.domain.rounds import RoundRule
+from gateway.domain.signing import counted, findings, signer
 from gateway.domain.tracks import Owed, Track
-from gateway.domain.verdicts import Call, Finding, Occurrence, Reason, Verdict, Visit, VisitVerdict
+from gateway.domain.verdicts import Call, Finding, Occurrence, Reason, Signed, Verdict, Visit, VisitVerdict
 
 
 @dataclass(slots=True)
@@ -25,6 +26,11 @@ class Assessment:
 
 _NOT_DUE: Final = Assessment(Verdict.UPCOMING, Reason("not_due"))
 _NOT_BEGUN: Final = Assessment(Verdict.OPEN, Reason("not_begun"))
+_LATE: Final = {
+    DutyKind.ROUND: "completed_late",
+    DutyKind.RADIO_CHECK: "answered_late",
+    DutyKind.RECORD: "signed_late",
+}
 _AWAITING_CALL: Final = Assessment(Verdict.OPEN, Reason("awaiting_call"))
 
 
@@ -40,7 +46,7 @@ def assess(track: Track, owed: Owed, now: int, hearing: Hearing) -> Assessment:
 def _assess_fulfilled(track: Track, owed: Owed, done: int) -> Assessment:
     assert owed.evidence is not None
     proof = owed.evidence[-1]
-    abnormal = isinstance(proof, RadioCall) and proof.outcome is Outcome.ABNORMAL
+    abnormal = _is_abnormal(track, owed)
     if done > owed.due:
         by = {"by_s": _seconds(done - owed.due)}
         if done - proof.uncertainty <= owed.due:
@@ -48,8 +54,7 @@ def _assess_fulfilled(track: Track, owed: Owed, done: int) -> Assessment:
             return Assessment(Verdict.UNVERIFIED, reason, settled=True)
         if abnormal:
             return Assessment(Verdict.LATE, Reason("abnormal", by), settled=True)
-        code = "completed_late" if track.duty.kind is DutyKind.ROUND else "answered_late"
-        return Assessment(Verdict.LATE, Reason(code, by), settled=True)
+        return Assessment(Verdict.LATE, Reason(_LATE[track.duty.kind], by), settled=True)
     verdict, code, params = Verdict.ON_TIME, "on_time", {}
     started = started_at(track, owed)
     if isinstance(track.duty.cadence, At) and started is not None and started < owed.opens:
@@ -57,10 +62,24 @@ def _assess_fulfilled(track: Track, owed: Owed, done: int) -> Assessment:
         params = {"by_s": _seconds(owed.opens - started)}
     if track.duty.kind is DutyKind.RADIO_CHECK:
         code = "abnormal" if abnormal else "answered"
+    elif track.duty.kind is DutyKind.RECORD:
+        code = "abnormal" if abnormal else "signed"
     return Assessment(verdict, Reason(code, params), settled=True)
 
 
+def _is_abnormal(track: Track, owed: Owed) -> bool:
+    """Whether what fulfilled an occurrence says that something is wrong."""
+    if any(signature.abnormal for signature in _counted_signatures(track, owed)):
+        return True
+    proof = owed.evidence[-1] if owed.evidence else None
+    return isinstance(proof, RadioCall) and proof.outcome is Outcome.ABNORMAL
+
+
 def _assess_open(track: Track, owed: Owed, now: int) -> Assessment:
+    if track.duty.kind is DutyKind.RECORD:
+        if now < owed.opens and not owed.evidence:
+            return _NOT_DUE
+        return Assessment(Verdict.OPEN, Reason("awaiting_signature", _signed_of(track, owed)))
     if owed.evidence:
         if track.rule is None:
             return Assessment(Verdict.OPEN, Reason("no_answer", {"calls": len(owed.evidence)}))
@@ -76,9 +95,12 @@ def _assess_overdue(track: Track, owed: Owed, now: int, hearing: Hearing) -> Ass
     devices = track.proof_devices
     silent = hearing.silent_at(devices, owed.due) if devices else []
     settled = not silent or now >= owed.due + track.plan.settle_after_s * 1000
-    verdict, code, params = (
-        _what_is_missing(track.rule, owed) if track.rule is not None else _who_did_not_call(owed)
-    )
+    if track.rule is not None:
+        verdict, code, params = _what_is_missing(track.rule, owed)
+    elif track.duty.kind is DutyKind.RADIO_CHECK:
+        verdict, code, params = _who_did_not_call(owed)
+    else:
+        verdict, code, params = _who_did_not_sign(track, owed)
     if settled:
         if silent:
             params |= {"settled": True, "devices": silent}
@@ -110,6 +132,24 @@ def _who_did_not_call(owed: Owed) -> tuple[Verdict, str, dict[str, Any]]:
     return Verdict.MISSED, "not_called", {}
 
 
+def _who_did_not_sign(track: Track, owed: Owed) -> tuple[Verdict, str, dict[str, Any]]:
+    if owed.seen:
+        return Verdict.INCOMPLETE, "signatures_missing", _signed_of(track, owed)
+    return Verdict.MISSED, "not_signed", _signed_of(track, owed)
+
+
+def _signed_of(track: Track, owed: Owed) -> dict[str, Any]:
+    return {"signed": owed.seen.bit_count(), "of": track.duty.signatures}
+
+
+def _counted_signatures(track: Track, owed: Owed) -> list[Signature]:
+    return counted(track.plan, track.duty, _signatures(owed))
+
+
+def _signatures(owed: Owed) -> list[Signature]:
+    return [fact for fact in owed.evidence or () if isinstance(fact, Signature)]
+
+
 def _seconds(ms: int) -> float:
     return round(ms / 1000, 1)
 
@@ -130,7 +170,10 @@ def _visited(owed: Owed) -> int:
 
 
 def started_at(track: Track, owed: Owed) -> int | None:
-    """When the first counted scan happened, or the call that was answered (ms)."""
+    """When the first counted scan or signature happened, or the call that was answered (ms)."""
+    if track.duty.kind is DutyKind.RECORD:
+        signed = _counted_signatures(track, owed)
+        return signed[0].occurred_at if signed else None
     if track.rule is None:
         return owed.done
     walk = track.rule.counted(_claimed(track.rule, owed))
@@ -141,27 +184,26 @@ def describe(track: Track, owed: Owed, now: int, assessment: Assessment) -> Occu
     """The whole of what is known about one occurrence at `now` (ms)."""
     duty, rule = track.duty, track.rule
     visits: tuple[Visit, ...] = ()
-    findings: list[Finding] = []
+    odd: list[Finding] = []
+    signed = _counted_signatures(track, owed)
     if rule is not None:
         claimed = _claimed(rule, owed)
         visits = _visits(track, rule, owed, now, claimed)
-        findings = rule.findings(rule.counted(claimed))
-        name = rule.route.name
-        post = duty.post
-    else:
-        name = track.plan.post_by_id[track.subject].name
-        post = track.subject
+        odd = rule.findings(rule.counted(claimed))
+    elif duty.kind is DutyKind.RECORD:
+        odd = findings(track.plan, duty, _signatures(owed))
     evidence = owed.evidence or ()
     carriers = {scan.guard or scan.device for scan in evidence if isinstance(scan, Scan)}
     carriers |= {call.by for call in evidence if isinstance(call, RadioCall) and call.by}
+    carriers |= {signature.by for signature in signed}
     return Occurrence(
         id=occurrence_id(track, owed),
         track=track.key,
         duty=duty.id,
         kind=duty.kind,
         subject=track.subject,
-        name=name,
-        post=post,
+        name=_name(track),
+        post=track.post,
         opens_at=owed.opens,
         planned_at=owed.planned,
         due_at=owed.due,
@@ -174,14 +216,44 @@ def describe(track: Track, owed: Owed, now: int, assessment: Assessment) -> Occu
         plan_version=track.plan.version,
         facts=tuple(evidence),
         carriers=tuple(sorted({_person_id(track, who) for who in carriers})),
-        findings=tuple(findings),
+        findings=tuple(odd),
         visits=visits,
         calls=tuple(
             Call(call.occurred_at, call.outcome.value, call.by, call.id)
             for call in evidence
             if isinstance(call, RadioCall)
         ),
+        signatures=tuple(
+            Signed(
+                each.occurred_at,
+                signer(track.plan, each),
+                each in signed,
+                each.abnormal,
+                each.failed,
+                each.id,
+            )
+            for each in _signatures(owed)
+        ),
     )
+
+
+def _name(track: Track) -> Names:
+    """What people call what an occurrence is about: the route, the post, or the record, with its post."""
+    duty, plan = track.duty, track.plan
+    if track.rule is not None:
+        return track.rule.route.name
+    post: Names = plan.post_by_id[track.post].name if track.post is not None else {}
+    if duty.kind is DutyKind.RADIO_CHECK:
+        return post
+    record = duty.name or {"zh": duty.id, "en": duty.id}
+    if not post:
+        return record
+    return {language: f"{name} · {_in(language, post)}" for language, name in record.items()}
+
+
+def _in(language: str, names: Names) -> str:
+    """A name in a language; in another one where there is none."""
+    return names.get(language) or next(iter(names.values()))
 
 
 def _person_id(track: Track, token: str) -> str:

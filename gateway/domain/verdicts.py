@@ -75,6 +75,18 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """One signature of an occurrence; one that does not count is kept as evidence."""
+
+    at: int
+    by: str
+    counts: bool
+    abnormal: bool
+    failed: tuple[str, ...]
+    fact: str
+
+
+@dataclass(frozen=True, slots=True)
 class Occurrence:
     """One time that a duty is owed, and what is known of it now. Instants in ms since the epoch, UTC."""
 
@@ -100,6 +112,7 @@ class Occurrence:
     findings: tuple[Finding, ...] = ()
     visits: tuple[Visit, ...] = ()
     calls: tuple[Call, ...] = ()
+    signatures: tuple[Signed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

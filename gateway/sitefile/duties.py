@@ -23,13 +23,13 @@ from gateway.sitefile.fields import Fields
 CADENCES: Final = {
     "at": ("duration", "early", "late", "vary"),
     "every": ("grace", "during"),
-    "times": ("per", "grace", "vary"),
+    "times": ("per", "grace", "vary", "apart"),
 }
 """The keys that say how often a duty is owed, each with the keys that go with it."""
 
 CADENCE_KEYS: Final = (*CADENCES, *dict.fromkeys(key for keys in CADENCES.values() for key in keys))
 DUTY_KEYS: Final = (
-    *("id", "kind", "name", "route", "post", "posts", "by", "clause", "figure"),
+    *("id", "kind", "name", "route", "post", "posts", "form", "by", "signatures", "clause", "figure"),
     *CADENCE_KEYS,
 )
 NAMES: Final = "a name, or a map such as {zh: 东门岗, en: East gate}"
@@ -49,10 +49,18 @@ def read_duty(fields: Fields, every_post: tuple[str, ...]) -> Duty:
         _must(fields, "posts", "a radio check calls posts; expected posts: all, or a list of their ids")
         _must_not(fields, "route", "a radio check has no route; it has posts: all, or a list of their ids")
         _must_not(fields, "post", "a radio check calls posts; write posts: and a list of their ids")
+    elif kind is DutyKind.RECORD:
+        _must_not(fields, "route", "a record is signed, not walked; a duty that walks is of kind: round")
+        _must_not(fields, "post", "a record is owed by posts; write posts: and a list of their ids")
+    if kind is not None and kind is not DutyKind.RECORD:
+        _must_not(fields, "form", "only a record has a form; write kind: record")
+        _must_not(fields, "signatures", "only a record is signed; write kind: record")
+    name = fields.need("id", kinds.identifier) or fields.raw("id")
+    form = fields.get("form", kinds.identifier) or name
     return Duty(
-        id=fields.need("id", kinds.identifier) or fields.raw("id"),
+        id=name,
         kind=kind or DutyKind.ROUND,
-        cadence=_cadence(fields),
+        cadence=read_cadence(fields),
         name=read_names(fields),
         route=fields.get("route", kinds.identifier),
         posts=_posts(fields, every_post),
@@ -60,6 +68,8 @@ def read_duty(fields: Fields, every_post: tuple[str, ...]) -> Duty:
         by=fields.get("by", kinds.identifier),
         clause=fields.get("clause", kinds.text) or "",
         figure=fields.get("figure", kinds.text) or "",
+        form=form if kind is DutyKind.RECORD else None,
+        signatures=fields.get("signatures", kinds.signatures) or 1,
     )
 
 
@@ -114,7 +124,8 @@ def _all_posts(value: str) -> str:
     return value
 
 
-def _cadence(fields: Fields) -> Cadence:
+def read_cadence(fields: Fields) -> Cadence:
+    """How often something is owed; complains when it is not said in exactly one of the three ways."""
     given = [key for key in CADENCES if fields.has(key)]
     if len(given) != 1:
         fault = f"{' and '.join(given)} are given together" if given else "how often it is owed is missing"
@@ -140,7 +151,8 @@ def _cadence(fields: Fields) -> Cadence:
         return Every(gap_s, grace_s, during) if gap_s else NO_CADENCE
     count, per = fields.get("times", kinds.count), _per(fields)
     vary_s = fields.get("vary", kinds.duration) or 0
-    return Times(count, per, grace_s, vary_s) if count and per else NO_CADENCE
+    apart_s = fields.get("apart", kinds.duration) or 0
+    return Times(count, per, grace_s, vary_s, apart_s) if count and per else NO_CADENCE
 
 
 def _per(fields: Fields) -> Calendar | Span | None:

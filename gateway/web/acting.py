@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from gateway import sitefile
 from gateway.domain.alerts import WrongStateError
+from gateway.ingest.records import RefusedError
 from gateway.instants import rfc3339
-from gateway.shapes import Json
+from gateway.shapes import Json, occurrence_json
 from gateway.web.context import NOT_FOUND, Context, Instant, answer, unprocessable
-from gateway.web.models import Act, Adopted, Alert, Conflict, Problem, Replayed
+from gateway.web.models import Act, Adopted, Alert, Conflict, Problem, Replayed, Sign, Taken
 from gateway.web.reading import YAML, AlertPath, SitePath
 
 _YAML_TYPES: Final = (YAML, "application/x-yaml", "text/yaml", "text/x-yaml")
@@ -23,6 +24,9 @@ _ACTING: Final = NOT_FOUND | {
         "description": "The alert is not in a state for this: `detail.state` says which.",
     }
 }
+
+_MEMBERS: Final = {"unknown_person": "by", "unknown_post": "post", "bad_post": "post"}
+"""Which member of a body a signature was refused for."""
 
 _NOTHING_SAID: Final = Act(by="anonymous", note="")
 
@@ -83,6 +87,19 @@ def acting_routes(context: Context) -> APIRouter:
         if not said.note.strip():
             raise unprocessable(["body", "note"], "say in a note what was found or done")
         return answer(await act(alert, "note", said))
+
+    @routes.post(
+        "/records", response_model=Taken, responses=NOT_FOUND, tags=["verdicts"], summary="Sign a record"
+    )
+    async def sign(said: Sign) -> Response:
+        """Somebody signs a record at the desk. It is stored as a fact like any other; answers what took it."""
+        desk = context.desk(said.site)
+        try:
+            fact, records = await engine.sign(said.site, said.model_dump(exclude={"site"}))
+        except RefusedError as error:
+            raise unprocessable(["body", _MEMBERS.get(error.reason, "form")], str(error)) from None
+        shapes = [occurrence_json(each, desk.site, desk.checkpoint_names) for each in records]
+        return answer({"fact": fact.id, "at": rfc3339(fact.occurred_at), "records": shapes})
 
     @routes.post(
         "/quarantine/replay",
