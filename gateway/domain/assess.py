@@ -53,18 +53,31 @@ def _assess_fulfilled(track: Track, owed: Owed, done: int) -> Assessment:
             reason = Reason("time_uncertain", {"uncertainty_s": _seconds(proof.uncertainty)})
             return Assessment(Verdict.UNVERIFIED, reason, settled=True)
         if abnormal:
-            return Assessment(Verdict.LATE, Reason("abnormal", by), settled=True)
+            code, wrong = _wrong(track, owed)
+            return Assessment(Verdict.LATE, Reason(code, by | wrong), settled=True)
         return Assessment(Verdict.LATE, Reason(_LATE[track.duty.kind], by), settled=True)
-    verdict, code, params = Verdict.ON_TIME, "on_time", {}
+    verdict, code = Verdict.ON_TIME, "on_time"
+    params: dict[str, Any] = {}
     started = started_at(track, owed)
     if isinstance(track.duty.cadence, At) and started is not None and started < owed.opens:
         verdict, code = Verdict.EARLY, "completed_early"
         params = {"by_s": _seconds(owed.opens - started)}
-    if track.duty.kind is DutyKind.RADIO_CHECK:
-        code = "abnormal" if abnormal else "answered"
+    if abnormal:
+        code, wrong = _wrong(track, owed)
+        params |= wrong
+    elif track.duty.kind is DutyKind.RADIO_CHECK:
+        code = "answered"
     elif track.duty.kind is DutyKind.RECORD:
-        code = "abnormal" if abnormal else "signed"
+        code = "signed"
     return Assessment(verdict, Reason(code, params), settled=True)
+
+
+def _wrong(track: Track, owed: Owed) -> tuple[str, dict[str, Any]]:
+    """The reason's code and parameters where what fulfilled an occurrence says that something is wrong."""
+    if track.duty.kind is DutyKind.RADIO_CHECK:
+        return "abnormal", {}
+    failed = dict.fromkeys(item for each in _counted_signatures(track, owed) for item in each.failed)
+    return "signed_abnormal", {"failed": list(failed)} if failed else {}
 
 
 def _is_abnormal(track: Track, owed: Owed) -> bool:

@@ -593,15 +593,14 @@ def verdict_of_fulfilled(occurrence: Occurrence, done: Scan | RadioCall | Signat
     assert started_at is not None
     outcome = done.outcome.value if isinstance(done, RadioCall) else None
     if isinstance(done, Signature):
-        outcome = "abnormal" if any(each.abnormal for each in occurrence.signed()) else "signed"
+        outcome = "signed_abnormal" if any(each.abnormal for each in occurrence.signed()) else "signed"
     if done.occurred_at > occurrence.due_at:
         if done.occurred_at - done.uncertainty <= occurrence.due_at:
             return "unverified", "time_uncertain"
         if outcome is None:
             return "late", "completed_late"
-        if outcome == "signed":
-            return "late", "signed_late"
-        return "late", "abnormal" if outcome == "abnormal" else "answered_late"
+        late = {"signed": "signed_late", "answered": "answered_late"}
+        return "late", late.get(outcome, outcome)
     if isinstance(occurrence.duty.cadence, At) and started_at < occurrence.opens_at:
         return "early", outcome or "completed_early"
     return "on_time", outcome or "on_time"
