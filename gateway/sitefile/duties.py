@@ -73,26 +73,27 @@ def read_duty(fields: Fields, every_post: tuple[str, ...]) -> Duty:
     )
 
 
-def read_names(fields: Fields, *, need: bool = False) -> Names:
-    """The `name` of a thing: by language, or one text, which is then the Chinese name."""
-    if not fields.has("name"):
+def read_names(fields: Fields, *, key: str = "name", need: bool = False) -> Names:
+    """The name of a thing: by language, or one text, which is then the Chinese name."""
+    if not fields.has(key):
         if need:
-            fields.complain(f"name is missing; expected {NAMES}")
+            fields.complain(f"{key} is missing; expected {NAMES}")
         return {}
-    if fields.is_text("name"):
-        single = fields.get("name", kinds.text)
+    if fields.is_text(key):
+        single = fields.get(key, kinds.text)
         return {"zh": single} if single else {}
-    names = fields.nested("name", None, NAMES)
+    names = fields.nested(key, None, NAMES)
     if names is None:
         return {}
     if not names.given:
-        fields.complain(f"name is an empty map; expected {NAMES}", "name")
+        fields.complain(f"{key} is an empty map; expected {NAMES}", key)
     found = {}
-    for key in names.given:
-        if not kinds.is_language(key):
-            names.complain(f"name has the key {kinds.shown(key)}; expected a language such as zh or en", key)
-        elif name := names.get(key, kinds.text):
-            found[key] = name
+    for language in names.given:
+        if not kinds.is_language(language):
+            what = f"{key} has the key {kinds.shown(language)}; expected a language such as zh or en"
+            names.complain(what, language)
+        elif name := names.get(language, kinds.text):
+            found[language] = name
     return found
 
 

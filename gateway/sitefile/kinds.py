@@ -101,6 +101,12 @@ def count(value: str) -> int:
     return int(value)
 
 
+def flag(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("true or false")
+    return value == "true"
+
+
 def signatures(value: str) -> int:
     if value not in tuple("123456789"):
         raise ValueError("a whole number from 1 to 9")

@@ -170,6 +170,11 @@ def _number(value: float) -> float:
     return int(value) if value == int(value) else value
 
 
+def duty_lines(duty: Duty, plan: Plan) -> list[str]:
+    """The lines of one duty of a plan, as they stand in the list of its site file."""
+    return _item(_duty(duty, tuple(post.id for post in plan.posts)))
+
+
 def _item(item: Document) -> list[str]:
     """One thing of a list: in one line, or, when that is too long to read, a line for each of its keys."""
     line = f"  - {_flow(item)}"
