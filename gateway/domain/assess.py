@@ -26,11 +26,6 @@ class Assessment:
 
 _NOT_DUE: Final = Assessment(Verdict.UPCOMING, Reason("not_due"))
 _NOT_BEGUN: Final = Assessment(Verdict.OPEN, Reason("not_begun"))
-_LATE: Final = {
-    DutyKind.ROUND: "completed_late",
-    DutyKind.RADIO_CHECK: "answered_late",
-    DutyKind.RECORD: "signed_late",
-}
 _AWAITING_CALL: Final = Assessment(Verdict.OPEN, Reason("awaiting_call"))
 
 
@@ -46,46 +41,40 @@ def assess(track: Track, owed: Owed, now: int, hearing: Hearing) -> Assessment:
 def _assess_fulfilled(track: Track, owed: Owed, done: int) -> Assessment:
     assert owed.evidence is not None
     proof = owed.evidence[-1]
-    abnormal = _is_abnormal(track, owed)
     if done > owed.due:
-        by = {"by_s": _seconds(done - owed.due)}
         if done - proof.uncertainty <= owed.due:
             reason = Reason("time_uncertain", {"uncertainty_s": _seconds(proof.uncertainty)})
             return Assessment(Verdict.UNVERIFIED, reason, settled=True)
-        if abnormal:
-            code, wrong = _wrong(track, owed)
-            return Assessment(Verdict.LATE, Reason(code, by | wrong), settled=True)
-        return Assessment(Verdict.LATE, Reason(_LATE[track.duty.kind], by), settled=True)
-    verdict, code = Verdict.ON_TIME, "on_time"
-    params: dict[str, Any] = {}
-    started = started_at(track, owed)
-    if isinstance(track.duty.cadence, At) and started is not None and started < owed.opens:
-        verdict, code = Verdict.EARLY, "completed_early"
-        params = {"by_s": _seconds(owed.opens - started)}
-    if abnormal:
-        code, wrong = _wrong(track, owed)
-        params |= wrong
-    elif track.duty.kind is DutyKind.RADIO_CHECK:
-        code = "answered"
-    elif track.duty.kind is DutyKind.RECORD:
-        code = "signed"
-    return Assessment(verdict, Reason(code, params), settled=True)
+        verdict, by = Verdict.LATE, {"by_s": _seconds(done - owed.due)}
+    else:
+        verdict, by = Verdict.ON_TIME, {}
+        started = started_at(track, owed)
+        if isinstance(track.duty.cadence, At) and started is not None and started < owed.opens:
+            verdict, by = Verdict.EARLY, {"by_s": _seconds(owed.opens - started)}
+    code, params = _what_was_done(track, owed, verdict)
+    return Assessment(verdict, Reason(code, by | params), settled=True)
 
 
-def _wrong(track: Track, owed: Owed) -> tuple[str, dict[str, Any]]:
-    """The reason's code and parameters where what fulfilled an occurrence says that something is wrong."""
+def _what_was_done(track: Track, owed: Owed, verdict: Verdict) -> tuple[str, dict[str, Any]]:
+    """The reason's code, and the parameters of what the proof says."""
+    late = verdict is Verdict.LATE
+    if track.duty.kind is DutyKind.ROUND:
+        code = "completed_late" if late else "on_time"
+        if verdict is Verdict.EARLY:
+            code = "completed_early"
+        return code, {}
     if track.duty.kind is DutyKind.RADIO_CHECK:
-        return "abnormal", {}
-    failed = dict.fromkeys(item for each in _counted_signatures(track, owed) for item in each.failed)
-    return "signed_abnormal", {"failed": list(failed)} if failed else {}
-
-
-def _is_abnormal(track: Track, owed: Owed) -> bool:
-    """Whether what fulfilled an occurrence says that something is wrong."""
-    if any(signature.abnormal for signature in _counted_signatures(track, owed)):
-        return True
-    proof = owed.evidence[-1] if owed.evidence else None
-    return isinstance(proof, RadioCall) and proof.outcome is Outcome.ABNORMAL
+        code = "answered_late" if late else "answered"
+        call = owed.evidence[-1] if owed.evidence else None
+        if isinstance(call, RadioCall) and call.outcome is Outcome.ABNORMAL:
+            code = "abnormal"
+        return code, {}
+    code = "signed_late" if late else "signed"
+    signed = _counted_signatures(track, owed)
+    if any(signature.abnormal for signature in signed):
+        code = "signed_abnormal"
+    failed = list(dict.fromkeys(item for signature in signed for item in signature.failed))
+    return code, {"failed": failed} if failed else {}
 
 
 def _assess_open(track: Track, owed: Owed, now: int) -> Assessment:

@@ -342,7 +342,7 @@ class RadioStrand(Strand[RadioCall]):
 
 
 class RecordStrand(Strand[Signature]):
-    """The signatures under one form, and the records that they complete (docs/judging.md, part 4)."""
+    """The signatures under one form, and the records that they complete (docs/judging.md, part 5)."""
 
     __slots__ = ()
 

@@ -467,7 +467,7 @@ def all_owed(versions: Sequence[Version], horizon: int, vary: Vary) -> list[Owed
     return owed
 
 
-# --- 2., 3. and 4. what the facts go to
+# --- 2., 3. and 5. what the facts go to
 
 
 def is_repeat(versions: Sequence[Version], scan: Scan, earlier: Sequence[Scan]) -> bool:
@@ -539,7 +539,7 @@ def take_signature(owed: Sequence[Owed], signature: Signature) -> None:
             of.fulfilled(occurrence, signature.occurred_at)
 
 
-# --- 5. verdicts
+# --- 4. verdicts
 
 
 def has_been_heard(facts: Sequence[AnyFact], device: str, after: int) -> bool:
