@@ -17,9 +17,6 @@ export type Mark =
   | 'swap'
   | 'early'
   | 'dash'
-  | 'hourglass'
-  | 'flag'
-  | 'mute'
 
 export interface Look {
   tone: Tone
@@ -49,8 +46,6 @@ const LOOKS: Record<string, Look> = {
   answered: look('ok', 'check'),
   normal: look('ok', 'check'),
   off: look('off', 'dash'),
-  // owed, and its deadline is near
-  due_soon: look('late', 'hourglass'),
 }
 
 const UNKNOWN = look('late', 'question', true)
