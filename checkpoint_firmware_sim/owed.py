@@ -175,10 +175,10 @@ def _complete(route: Route, visits: list[dict[str, Any]]) -> bool:
 
 
 def tracks(plan: Plan) -> Iterator[tuple[Duty, str]]:
-    """Every duty with each of its subjects."""
+    """Every duty that simulated people carry out, with each of its subjects: nobody signs records here."""
     for duty in plan.duties:
-        subjects = duty.posts if duty.kind is DutyKind.RADIO_CHECK else (duty.route or "",)
-        yield from ((duty, subject) for subject in subjects)
+        if duty.kind is not DutyKind.RECORD:
+            yield from ((duty, subject) for subject, _ in duty.subjects)
 
 
 def owed_by(happened: Happened, duty: Duty, subject: str, shown: Sequence[Window] = ()) -> list[Owed]:

@@ -1,18 +1,22 @@
-"""Acts: what people do about alerts and verdicts. Each is carried out in the engine's task and kept with who, when
-and from where, in the commit that holds what follows from it.
+"""Acts: what people do about alerts and verdicts, and what they sign. Each is carried out in the engine's task and
+kept with who, when and from where, in the commit that holds what follows from it.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from gateway.domain.alert import AlertKind, WrongStateError
+from gateway.domain.signing import signer
 from gateway.domain.silences import LONGEST_MS, Silence
 from gateway.domain.verdicts import EXCUSABLE, Excuse
 from gateway.engine import Engine, Work
+from gateway.ingest.pen import Pen
+from gateway.instants import rfc3339
 from gateway.shapes import Json, alert_from_json, alert_json, occurrence_json, silence_json
 from gateway.store.port import ActionRow
 
@@ -34,6 +38,7 @@ class Acts:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._pen = Pen()
 
     async def on_alert(self, alert_id: str, what: str, by: str, note: str, origin: str = "") -> Json:
         """Acknowledge, resolve or note. Raises KeyError for an unknown alert, `WrongStateError`."""
@@ -144,6 +149,26 @@ class Acts:
             engine.advance(silence.site, (), work, now)
             work.touched.add(silence.site)
             return shape
+
+        return await engine.change(change)
+
+    async def sign(self, site: str, members: Mapping[str, Any], origin: str = "") -> Json:
+        """Sign a record at the desk. Answers the fact, and the occurrences that took it.
+
+        `members` are those of the wire's `signature`. Raises `RefusedError` for what no device may send either.
+        """
+        engine = self._engine
+
+        async def change(work: Work) -> Json:
+            now = engine.clock.now()
+            desk = engine.desks[site]
+            row, fact = self._pen.sign(desk.doors, members, now)
+            work.commit.facts.append(row)
+            self._note(work, site, now, signer(desk.plan, fact), origin, "sign", fact.form, {"fact": fact.id})
+            engine.advance(site, [fact], work, now)
+            records = desk.watch.records_with(fact, now)
+            shapes = [occurrence_json(each, site, desk.checkpoint_names) for each in records]
+            return {"fact": fact.id, "at": rfc3339(fact.occurred_at), "records": shapes}
 
         return await engine.change(change)
 

@@ -24,6 +24,8 @@ from gateway.notify.channels import Channel, ChannelsError, load_channels
 from gateway.notify.words import test_message
 from gateway.service import Service, ServiceError, stop_on_signals
 from gateway.settings import Settings, SettingsError
+from gateway.sitefile.coverage import State, apply, coverage
+from gateway.sitefile.standard import Standard, load_standard
 from gateway.store.port import StoreError
 from gateway.store.sqlite import SqliteStore
 
@@ -430,6 +432,51 @@ def notify_test(file: Path, name: str | None) -> None:
         failed |= outcome.error is not None
         click.echo(f"{channel.name}: {outcome.error or 'sent'}")
     sys.exit(1 if failed else 0)
+
+
+@main.group()
+def standard() -> None:
+    """Duty standards: what a set of rules asks for, clause by clause."""
+
+
+def _load_standard(file: Path) -> Standard:
+    try:
+        return load_standard(file)
+    except (sitefile.SiteFileError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@standard.command("check")
+@click.argument("standard_file", metavar="STANDARD", type=_FILE)
+@click.argument("site_file", metavar="[SITE]", type=_FILE, required=False)
+def standard_check(standard_file: Path, site_file: Path | None) -> None:
+    """Check a standard; with a site file, tell which clauses its duties meet."""
+    rules = _load_standard(standard_file)
+    if site_file is None:
+        click.echo(f"{standard_file}: {rules.id}, {len(rules.entries)} entries")
+        return
+    found = coverage(rules, _load_site(site_file))
+    for state in State:
+        click.echo(f"{state.value}: {sum(each.state is state for each in found)}")
+    for each in found:
+        duties = f": {', '.join(each.duties)}" if each.duties else ""
+        why = f" ({each.why})" if each.why else ""
+        click.echo(f"{each.state.value:<8} {each.entry.clause}  {each.entry.id}{duties}{why}")
+
+
+@standard.command("apply")
+@click.argument("standard_file", metavar="STANDARD", type=_FILE)
+@click.argument("site_file", metavar="SITE", type=_FILE)
+def standard_apply(standard_file: Path, site_file: Path) -> None:
+    """Print a site file with the duties added that the standard asks for and the site can owe as it is."""
+    rules = _load_standard(standard_file)
+    try:
+        text = site_file.read_text(encoding="utf-8-sig")
+        applied = apply(rules, text, site_file.name)
+    except (sitefile.SiteFileError, OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(applied.text, nl=False)
+    click.echo(f"{len(applied.added)} duties added, {len(applied.by_hand)} to be set up by hand", err=True)
 
 
 @main.group()

@@ -26,6 +26,12 @@ LOOK_BACK_MS: Final = 40 * 86_400_000
 WARM_UP_MS: Final = 2 * 86_400_000
 """What opens within this of the beginning of what was read is not judged again: its evidence may lie before."""
 
+RECORDS_BACK_MS: Final = 435 * 86_400_000
+"""How much of the past is read of signatures, which are few: the longest period, a year, and …"""
+
+RECORDS_WARM_UP_MS: Final = 35 * 86_400_000
+"""… what opens within this of the beginning of it is not judged again."""
+
 _ALL: Final = 2**31
 
 _EVERY: Final = 1_000_000_000
@@ -51,24 +57,32 @@ class Desk:
         start = min(now, since if since is not None else now) - LOOK_BACK_MS
         begin = plans[0].holds_from
         judged_from = start + WARM_UP_MS if start > begin else begin
+        signed_from = max(begin, start + LOOK_BACK_MS - RECORDS_BACK_MS)
+        records_from = signed_from + RECORDS_WARM_UP_MS if signed_from > begin else begin
         kept = await store.alerts(site, since=now - KEEP_CLOSED_MS, limit=_ALL)
         alerts = [alert_from_json(shape) for shape in kept]
-        excuses = await store.actions(site, judged_from, what=("excuse",))
+        excuses = await store.actions(site, records_from, what=("excuse",))
         watch = Watch(
             plans,
             since=max(start, begin),
             judged_from=judged_from,
+            records_since=signed_from,
+            records_judged_from=records_from,
             alerts=alerts,
             last_alert=await store.last_alert(site),
             silences=await read_silences(store, site, now),
             excuses=[excuse_from_row(row) for row in excuses],
-            blind=[(row.since, row.until) for row in await store.blind(start)],
+            blind=[(row.since, row.until) for row in await store.blind(signed_from)],
         )
         desk = cls(plans, watch)
         recent = min(now - WARM_UP_MS, start if since is not None else now)
         facts: list[AnyFact] = []
         # Heartbeats are most of what is stored, and the old ones prove nothing that is still open.
-        for kind, begin_at in (("scan", start), ("radio", start), ("gate", start), ("status", recent)):
+        beginnings = (
+            *(("scan", start), ("radio", start), ("gate", start)),
+            *(("signature", signed_from), ("status", recent)),
+        )
+        for kind, begin_at in beginnings:
             for _, row in await store.facts(site, begin_at, FOREVER, type=kind):
                 record, fact = _record_and_fact(row)
                 facts.append(fact)
@@ -78,7 +92,10 @@ class Desk:
         facts += [fact_from_row(row) for row in await store.losses(site) if row.occurred_at < recent]
         known = [
             (row.track, row.opens_at, row.ordinal, (Verdict(row.verdict), row.code, row.findings))
-            for row in await store.known(site, judged_from)
+            for row in [
+                *await store.known(site, judged_from),
+                *await store.known(site, records_from, kind="record"),
+            ]
         ]
         for state in await store.device_states(site):
             if door := desk.doors.by_device.get(state.device):

@@ -74,6 +74,18 @@ def occurrence_json(
             }
             for visit in occurrence.visits
         ]
+    elif occurrence.kind.value == "record":
+        shape["signatures"] = [
+            {
+                "at": rfc3339(signed.at),
+                "by": signed.by,
+                "counts": signed.counts,
+                "result": "abnormal" if signed.abnormal else "done",
+                "failed": list(signed.failed),
+                "fact": signed.fact,
+            }
+            for signed in occurrence.signatures
+        ]
     else:
         shape["calls"] = [
             {"at": rfc3339(call.at), "outcome": call.outcome, "by": call.by, "fact": call.fact}

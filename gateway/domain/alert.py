@@ -16,6 +16,7 @@ class AlertKind(StrEnum):
     RADIO_NOT_CALLED = "radio_not_called"
     RADIO_NO_ANSWER = "radio_no_answer"
     RADIO_ABNORMAL = "radio_abnormal"
+    RECORD_MISSING = "record_missing"
     GATE_FORCED = "gate_forced"
     GATE_FAULT = "gate_fault"
     REPORT_RAISED = "report_raised"
@@ -50,6 +51,7 @@ SEVERITY: Final[Mapping[AlertKind, Severity]] = {
     AlertKind.RADIO_NOT_CALLED: Severity.MAJOR,
     AlertKind.RADIO_NO_ANSWER: Severity.CRITICAL,
     AlertKind.RADIO_ABNORMAL: Severity.CRITICAL,
+    AlertKind.RECORD_MISSING: Severity.MAJOR,
     AlertKind.GATE_FORCED: Severity.CRITICAL,
     AlertKind.GATE_FAULT: Severity.MAJOR,
     AlertKind.DEVICE_SILENT: Severity.MINOR,

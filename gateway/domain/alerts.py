@@ -8,7 +8,7 @@ or a later occurrence of the duty that is fulfilled, is a recovery. Instants are
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from gateway.domain.alert import (
@@ -34,11 +34,23 @@ KEEP_CLOSED_MS: Final = 48 * 3_600_000
 RELEASE_MS: Final = 120_000
 """So long after an outage what it explained stays quiet: the devices first send what they have kept."""
 
-_DISPROVABLE: Final = frozenset({AlertKind.ROUND_MISSED, AlertKind.RADIO_NOT_CALLED})
+LONG_MS: Final = 6 * 86_400_000
+"""A record that is owed for as long as this, a week or more, is not urgent the moment that it is missing."""
+
+_DISPROVABLE: Final = frozenset(
+    {AlertKind.ROUND_MISSED, AlertKind.RADIO_NOT_CALLED, AlertKind.RECORD_MISSING}
+)
 """Kinds that say that something did not happen: proof that it did withdraws them."""
 
 _OUTAGES: Final = frozenset({AlertKind.DEVICE_SILENT, AlertKind.SITE_SILENT, AlertKind.GATEWAY_CUT_OFF})
 """Kinds that explain others."""
+
+_ENDED_BY: Final[Mapping[DutyKind, tuple[AlertKind, ...]]] = {
+    DutyKind.ROUND: (AlertKind.ROUND_MISSED,),
+    DutyKind.RADIO_CHECK: (AlertKind.RADIO_NOT_CALLED, AlertKind.RADIO_NO_ANSWER),
+    DutyKind.RECORD: (AlertKind.RECORD_MISSING,),
+}
+"""What a later fulfilment of the duty puts an end to."""
 
 
 class AlertBook:
@@ -318,7 +330,9 @@ class AlertBook:
             deadline = occurrence.due_at
             if kind in (AlertKind.RADIO_NO_ANSWER, AlertKind.RADIO_ABNORMAL) and occurrence.calls:
                 deadline = occurrence.calls[-1].at
-            alert = self._open(kind, occurrence.subject, occurrence.name, reason, deadline, now)
+            is_long = occurrence.due_at - occurrence.opens_at >= LONG_MS
+            severity = Severity.MINOR if kind is AlertKind.RECORD_MISSING and is_long else None
+            alert = self._open(kind, occurrence.subject, occurrence.name, reason, deadline, now, severity)
             alert.duty, alert.clause = occurrence.duty, occurrence.clause
         else:
             alert.history.append(AlertEvent(now, "joined", params={"occurrence": occurrence.id}))
@@ -402,12 +416,7 @@ class AlertBook:
 
     def _recover_earlier(self, occurrence: Occurrence, now: int) -> None:
         """A fulfilled occurrence ends what earlier ones of the same duty began."""
-        kinds = (
-            (AlertKind.ROUND_MISSED,)
-            if occurrence.kind is DutyKind.ROUND
-            else (AlertKind.RADIO_NOT_CALLED, AlertKind.RADIO_NO_ANSWER)
-        )
-        for kind in kinds:
+        for kind in _ENDED_BY[occurrence.kind]:
             alert = self._live.get((kind, occurrence.subject))
             if alert is not None and alert.duty == occurrence.duty and alert.last_due < occurrence.due_at:
                 self.recover(alert, now, [fact.id for fact in occurrence.facts[-1:]])
@@ -437,6 +446,8 @@ def _problems(occurrence: Occurrence) -> dict[AlertKind, Reason]:
     verdict, reason = occurrence.verdict, occurrence.reason
     if occurrence.kind is DutyKind.ROUND:
         return {AlertKind.ROUND_MISSED: reason} if verdict in UNPROVED else {}
+    if occurrence.kind is DutyKind.RECORD:
+        return {AlertKind.RECORD_MISSING: reason} if verdict in UNPROVED else {}
     if reason.code == "abnormal":
         return {AlertKind.RADIO_ABNORMAL: reason}
     problems: dict[AlertKind, Reason] = {}

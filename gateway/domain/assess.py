@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gateway.domain.facts import Outcome, RadioCall, Scan
+from gateway.domain.facts import AnyFact, Outcome, RadioCall, Scan, Signature
 from gateway.domain.hearing import Hearing
-from gateway.domain.plan import At, DutyKind
+from gateway.domain.plan import At, DutyKind, Names
 from gateway.domain.rounds import RoundRule
+from gateway.domain.signing import counted, may_sign, signer, wrong_signers
 from gateway.domain.tracks import DOUBTFUL_MS, Owed, Track
 from gateway.domain.verdicts import (
     EXCUSABLE,
@@ -18,6 +19,7 @@ from gateway.domain.verdicts import (
     Finding,
     Occurrence,
     Reason,
+    Signed,
     Verdict,
     Visit,
     VisitVerdict,
@@ -70,26 +72,46 @@ def _assess_fulfilled(track: Track, owed: Owed, done: int) -> Assessment:
     if proof.uncertainty > max(DOUBTFUL_MS, owed.due - owed.opens):
         # It may as well have happened in the window before, or in the one after.
         return _time_uncertain(proof.uncertainty)
-    abnormal = isinstance(proof, RadioCall) and proof.outcome is Outcome.ABNORMAL
     if done > owed.due:
-        by = {"by_s": _seconds(done - owed.due)}
         if done - proof.uncertainty <= owed.due:
             return _time_uncertain(proof.uncertainty)
-        if abnormal:
-            return Assessment(Verdict.LATE, Reason("abnormal", by), settled=True)
-        code = "completed_late" if track.duty.kind is DutyKind.ROUND else "answered_late"
-        return Assessment(Verdict.LATE, Reason(code, by), settled=True)
-    verdict, code, params = Verdict.ON_TIME, "on_time", {}
-    started = started_at(track, owed)
-    if isinstance(track.duty.cadence, At) and started is not None and started < owed.opens:
-        verdict, code = Verdict.EARLY, "completed_early"
-        params = {"by_s": _seconds(owed.opens - started)}
+        verdict, by = Verdict.LATE, {"by_s": _seconds(done - owed.due)}
+    else:
+        verdict, by = Verdict.ON_TIME, {}
+        started = started_at(track, owed)
+        if isinstance(track.duty.cadence, At) and started is not None and started < owed.opens:
+            verdict, by = Verdict.EARLY, {"by_s": _seconds(owed.opens - started)}
+    code, params = _what_was_done(track, owed, verdict)
+    return Assessment(verdict, Reason(code, by | params), settled=True)
+
+
+def _what_was_done(track: Track, owed: Owed, verdict: Verdict) -> tuple[str, dict[str, Any]]:
+    """The reason's code, and the parameters of what the proof says."""
+    late = verdict is Verdict.LATE
+    if track.duty.kind is DutyKind.ROUND:
+        code = "completed_late" if late else "on_time"
+        if verdict is Verdict.EARLY:
+            code = "completed_early"
+        return code, {}
     if track.duty.kind is DutyKind.RADIO_CHECK:
-        code = "abnormal" if abnormal else "answered"
-    return Assessment(verdict, Reason(code, params), settled=True)
+        code = "answered_late" if late else "answered"
+        call = owed.evidence[-1] if owed.evidence else None
+        if isinstance(call, RadioCall) and call.outcome is Outcome.ABNORMAL:
+            code = "abnormal"
+        return code, {}
+    code = "signed_late" if late else "signed"
+    signed = _counted_signatures(track, owed)
+    if any(signature.abnormal for signature in signed):
+        code = "signed_abnormal"
+    failed = list(dict.fromkeys(item for signature in signed for item in signature.failed))
+    return code, {"failed": failed} if failed else {}
 
 
 def _assess_open(track: Track, owed: Owed, now: int) -> Assessment:
+    if track.duty.kind is DutyKind.RECORD:
+        if now < owed.opens and not owed.evidence:
+            return _NOT_DUE
+        return Assessment(Verdict.OPEN, Reason("awaiting_signature", _signed_of(track, owed)))
     if owed.evidence:
         if track.rule is None:
             return Assessment(Verdict.OPEN, Reason("no_answer", {"calls": len(owed.evidence)}))
@@ -106,9 +128,12 @@ def _assess_overdue(track: Track, owed: Owed, now: int, hearing: Hearing) -> Ass
     silent = hearing.silent_at(devices, owed.due) if devices else []
     blindness = hearing.blindness
     settled = not silent or now >= blindness.pause(owed.due, track.plan.settle_after_s * 1000)
-    verdict, code, params = (
-        _what_is_missing(track.rule, owed) if track.rule is not None else _who_did_not_call(owed)
-    )
+    if track.rule is not None:
+        verdict, code, params = _what_is_missing(track.rule, owed)
+    elif track.duty.kind is DutyKind.RADIO_CHECK:
+        verdict, code, params = _who_did_not_call(owed)
+    else:
+        verdict, code, params = _who_did_not_sign(track, owed)
     if blind := blindness.within(owed.opens, owed.due):
         params["blind_s"] = _seconds(blind)
     if settled and (doubt := _doubt(track, owed)) is not None:
@@ -137,14 +162,19 @@ def _time_uncertain(doubt: int) -> Assessment:
 def _doubt(track: Track, owed: Owed) -> int | None:
     """The doubt (ms) by which all that is missing may have happened in time; None when it cannot have."""
     facts = track.doubtful.reaching(owed.opens, owed.due)
-    if track.rule is None:
-        answers = [
-            fact.uncertainty
-            for fact in facts
-            if isinstance(fact, RadioCall) and fact.outcome is not Outcome.NO_ANSWER
-        ]
-        return min(answers, default=None)
-    rule = track.rule
+    if track.rule is not None:
+        return _doubt_of_scans(track.rule, owed, facts)
+    if track.duty.kind is DutyKind.RECORD:
+        return _doubt_of_signatures(track, owed, facts)
+    answers = [
+        fact.uncertainty
+        for fact in facts
+        if isinstance(fact, RadioCall) and fact.outcome is not Outcome.NO_ANSWER
+    ]
+    return min(answers, default=None)
+
+
+def _doubt_of_scans(rule: RoundRule, owed: Owed, facts: Iterable[AnyFact]) -> int | None:
     found: dict[str, int] = {}  # by checkpoint: the least doubt of a scan that may be the missing one
     for scan in facts:
         if isinstance(scan, Scan) and (stop := rule.checkpoint_by_tag.get(scan.tag)) in rule.position:
@@ -153,6 +183,19 @@ def _doubt(track: Track, owed: Owed) -> int | None:
                 found[stop] = min(scan.uncertainty, found.get(stop, scan.uncertainty))
     missing = _missing(rule, owed)
     return max(found[stop] for stop in missing) if found.keys() >= missing else None
+
+
+def _doubt_of_signatures(track: Track, owed: Owed, facts: Iterable[AnyFact]) -> int | None:
+    plan, duty = track.plan, track.duty
+    signed = {signer(plan, signature) for signature in _counted_signatures(track, owed)}
+    found: dict[str, int] = {}  # by person: the least doubt of a signature that may be a missing one
+    for fact in facts:
+        if isinstance(fact, Signature) and track.post in (None, fact.post):
+            who = signer(plan, fact)
+            if may_sign(duty, plan.person(fact.by)) and who not in signed:
+                found[who] = min(fact.uncertainty, found.get(who, fact.uncertainty))
+    wanted = duty.signatures - len(signed)
+    return sorted(found.values())[wanted - 1] if len(found) >= wanted else None
 
 
 def _missing(rule: RoundRule, owed: Owed) -> set[str]:
@@ -182,6 +225,24 @@ def _who_did_not_call(owed: Owed) -> tuple[Verdict, str, dict[str, Any]]:
     return Verdict.MISSED, "not_called", {}
 
 
+def _who_did_not_sign(track: Track, owed: Owed) -> tuple[Verdict, str, dict[str, Any]]:
+    if owed.seen:
+        return Verdict.INCOMPLETE, "signatures_missing", _signed_of(track, owed)
+    return Verdict.MISSED, "not_signed", _signed_of(track, owed)
+
+
+def _signed_of(track: Track, owed: Owed) -> dict[str, Any]:
+    return {"signed": owed.seen.bit_count(), "of": track.duty.signatures}
+
+
+def _counted_signatures(track: Track, owed: Owed) -> list[Signature]:
+    return counted(track.plan, track.duty, _signatures(owed))
+
+
+def _signatures(owed: Owed) -> list[Signature]:
+    return [fact for fact in owed.evidence or () if isinstance(fact, Signature)]
+
+
 def _seconds(ms: int) -> float:
     return round(ms / 1000, 1)
 
@@ -202,7 +263,10 @@ def _visited(owed: Owed) -> int:
 
 
 def started_at(track: Track, owed: Owed) -> int | None:
-    """When the first counted scan happened, or the call that was answered (ms)."""
+    """When the first counted scan or signature happened, or the call that was answered (ms)."""
+    if track.duty.kind is DutyKind.RECORD:
+        signed = _counted_signatures(track, owed)
+        return signed[0].occurred_at if signed else None
     if track.rule is None:
         return owed.done
     walk = track.rule.counted(_claimed(track.rule, owed))
@@ -212,6 +276,8 @@ def started_at(track: Track, owed: Owed) -> int | None:
 def findings_of(track: Track, owed: Owed, clashes: Mapping[Scan, tuple[Finding, ...]]) -> list[Finding]:
     """What is odd about one occurrence. `clashes`: what was found of each scan that clashes with another."""
     rule = track.rule
+    if track.duty.kind is DutyKind.RECORD:
+        return wrong_signers(track.plan, track.duty, _signatures(owed))
     if rule is None or not (owed.evidence or owed.declined):
         return []
     found = rule.findings(rule.counted(_claimed(rule, owed)))
@@ -229,25 +295,22 @@ def describe(
 ) -> Occurrence:
     """The whole of what is known about one occurrence at `now` (ms)."""
     duty, rule = track.duty, track.rule
+    signed = _counted_signatures(track, owed)
     visits: tuple[Visit, ...] = ()
     if rule is not None:
         visits = _visits(track, rule, owed, now, _claimed(rule, owed))
-        name = rule.route.name
-        post = duty.post
-    else:
-        name = track.plan.post_by_id[track.subject].name
-        post = track.subject
     evidence = owed.evidence or ()
     carriers = {scan.guard or scan.device for scan in evidence if isinstance(scan, Scan)}
     carriers |= {call.by for call in evidence if isinstance(call, RadioCall) and call.by}
+    carriers |= {signature.by for signature in signed}
     return Occurrence(
         id=occurrence_id(track, owed),
         track=track.key,
         duty=duty.id,
         kind=duty.kind,
         subject=track.subject,
-        name=name,
-        post=post,
+        name=_name(track),
+        post=track.post,
         opens_at=owed.opens,
         planned_at=owed.planned,
         due_at=owed.due,
@@ -267,9 +330,39 @@ def describe(
             for call in evidence
             if isinstance(call, RadioCall)
         ),
+        signatures=tuple(
+            Signed(
+                each.occurred_at,
+                signer(track.plan, each),
+                each in signed,
+                each.abnormal,
+                each.failed,
+                each.id,
+            )
+            for each in _signatures(owed)
+        ),
         excuse=assessment.excuse,
         judged=assessment.judged,
     )
+
+
+def _name(track: Track) -> Names:
+    """What people call what an occurrence is about: the route, the post, or the record, with its post."""
+    duty, plan = track.duty, track.plan
+    if track.rule is not None:
+        return track.rule.route.name
+    post: Names = plan.post_by_id[track.post].name if track.post is not None else {}
+    if duty.kind is DutyKind.RADIO_CHECK:
+        return post
+    record = duty.name or {"zh": duty.id, "en": duty.id}
+    if not post:
+        return record
+    return {language: f"{name} · {_in(language, post)}" for language, name in record.items()}
+
+
+def _in(language: str, names: Names) -> str:
+    """A name in a language; in another one where there is none."""
+    return names.get(language) or next(iter(names.values()))
 
 
 def _person_id(track: Track, token: str) -> str:

@@ -77,6 +77,18 @@ class RadioCall(Fact):
 
 
 @dataclass(slots=True, eq=False)
+class Signature(Fact):
+    """Somebody signed a record: a check that was made, a hand-over, a drill that was held."""
+
+    form: str
+    by: str  # a person's id or card
+    post: str | None = None
+    text: str | None = None
+    abnormal: bool = False
+    failed: tuple[str, ...] = ()  # the items of its checklist that were not in order
+
+
+@dataclass(slots=True, eq=False)
 class GateEvent(Fact):
     """Something happened at a barrier."""
 
@@ -131,4 +143,4 @@ class Status(Fact):
     buffer_warning: bool = False  # the device has little room left for records
 
 
-AnyFact = Scan | RadioCall | GateEvent | Report | Status
+AnyFact = Scan | RadioCall | Signature | GateEvent | Report | Status

@@ -46,6 +46,7 @@ class Order(StrEnum):
 class DutyKind(StrEnum):
     ROUND = "round"
     RADIO_CHECK = "radio_check"
+    RECORD = "record"
 
 
 class Calendar(StrEnum):
@@ -175,12 +176,16 @@ class Every:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """A count in each period. `grace_s` may be used up after the period's end by a round begun in it."""
+    """A count in each period, each fulfilled at least `apart_s` after the one before.
+
+    `grace_s` may be used up after the period's end by a round begun in it, and by any record.
+    """
 
     count: int
     per: Calendar | Span
     grace_s: int = 0
     vary_s: int = 0
+    apart_s: int = 0
 
 
 Cadence = At | Every | Times
@@ -195,12 +200,24 @@ class Duty:
     cadence: Cadence
     name: Names = field(default_factory=dict)
     route: str | None = None  # of a round
-    posts: tuple[str, ...] = ()  # of a radio check: who is called (never the word `all`: it is spelled out)
+    posts: tuple[str, ...] = ()  # of a radio check or a record: one track for each (`all` is spelled out)
     post: str | None = None  # of a round: whose scanner walks it
     by: str | None = None  # a role or a person's id: who must carry it out
     clause: str = ""
     figure: str = ""
     pre_notice_s: int = 0  # so long before the due those who carry it out are reminded; 0: never
+    form: str | None = None  # of a record: what is signed
+    signatures: int = 1  # of a record: how many different people must sign
+
+    @property
+    def subjects(self) -> tuple[tuple[str, str | None], ...]:
+        """What each track of the duty is about, with its post."""
+        if self.kind is DutyKind.ROUND:
+            return ((self.route or "", self.post),)
+        if self.kind is DutyKind.RADIO_CHECK:
+            return tuple((post, post) for post in self.posts)
+        # The records that one post owes are different things: each is a subject of its own.
+        return tuple((f"{self.id}.{post}", post) for post in self.posts) or ((self.id, None),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,4 +332,5 @@ _NO_SEPARATORS: Final = str.maketrans("", "", ":- ")
 _PROOF_KINDS: Final = {
     DutyKind.ROUND: (DeviceKind.SCANNER, DeviceKind.READER),
     DutyKind.RADIO_CHECK: (DeviceKind.CONSOLE,),
+    DutyKind.RECORD: (DeviceKind.CONSOLE,),
 }

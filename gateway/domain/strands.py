@@ -4,8 +4,8 @@ A strand is a left fold over its facts in canonical order. A fact that fits at t
 one that happened earlier than what is folded already makes the strand go back to a snapshot before it and
 fold again from there. So the state is a function of the set of facts, in whatever order they came (law 2).
 
-A site has one strand for its rounds, as scans of shared checkpoints compete, and one for each post's radio
-checks.
+A site has one strand for its rounds, as scans of shared checkpoints compete, one for each post's radio checks,
+and one for each form that is signed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Final, Generic, TypeVar
 
 from gateway.domain.calendar import FOREVER
 from gateway.domain.clashes import Clashes, Remembered
-from gateway.domain.facts import Outcome, RadioCall, Scan
+from gateway.domain.facts import Outcome, RadioCall, Scan, Signature
 from gateway.domain.plan import Plan
 from gateway.domain.rounds import RoundRule
+from gateway.domain.signing import counted
 from gateway.domain.tracks import DOUBTFUL_MS, Doubtful, Owed, Track
 from gateway.domain.verdicts import Finding
 
@@ -33,11 +34,11 @@ _SNAPSHOTS: Final = 8
 _PRUNE_AT: Final = 256
 """So many remembered reads, at the least, before the old ones are forgotten."""
 
-FactT = TypeVar("FactT", Scan, RadioCall)
+FactT = TypeVar("FactT", Scan, RadioCall, Signature)
 Memory = tuple[dict[tuple[str, str], int], dict[tuple[str, str], int], Remembered] | None
 
 
-def _order(fact: Scan | RadioCall) -> tuple[int, str, str, int]:
+def _order(fact: Scan | RadioCall | Signature) -> tuple[int, str, str, int]:
     return (fact.occurred_at, fact.device, fact.boot, fact.seq)
 
 
@@ -456,3 +457,35 @@ class RadioStrand(Strand[RadioCall]):
             if fact.outcome is not Outcome.NO_ANSWER:
                 track.fulfil(owed, at)
             self._touch(place, owed)
+
+
+class RecordStrand(Strand[Signature]):
+    """The signatures under one form, and the records that they complete (docs/judging.md, part 5)."""
+
+    __slots__ = ()
+
+    def _bears_on(self, fact: Signature) -> Iterable[int]:
+        return [place for place, track in enumerate(self.tracks) if track.post in (None, fact.post)]
+
+    def _take(self, fact: Signature) -> None:
+        at = fact.occurred_at
+        for place in self._bears_on(fact):
+            track = self.tracks[place]
+            track.roll(at)
+            signed = [
+                (counted(track.plan, track.duty, [*_signatures(owed), fact]), owed)
+                for owed in sorted(track.targets(at), key=lambda target: target.due)
+            ]
+            if not signed:
+                continue
+            # To the first that it counts for; one that counts for nothing is kept with the first as evidence.
+            counts, owed = next((each for each in signed if fact in each[0]), signed[0])
+            owed.evidence = [*_signatures(owed), fact]
+            owed.seen = (1 << len(counts)) - 1
+            if len(counts) == track.duty.signatures:
+                track.fulfil(owed, at)
+            self._touch(place, owed)
+
+
+def _signatures(owed: Owed) -> list[Signature]:
+    return [fact for fact in owed.evidence or () if isinstance(fact, Signature)]

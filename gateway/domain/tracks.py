@@ -19,7 +19,7 @@ from gateway.domain.calendar import (
     counting_periods,
     gap_periods,
 )
-from gateway.domain.facts import RadioCall, Scan
+from gateway.domain.facts import RadioCall, Scan, Signature
 from gateway.domain.plan import At, Duty, DutyKind, Every, Plan, Times
 from gateway.domain.rounds import RoundRule
 
@@ -37,15 +37,15 @@ class Doubtful:
     __slots__ = ("_facts", "_widest")
 
     def __init__(self) -> None:
-        self._facts: list[Scan | RadioCall] = []
+        self._facts: list[Scan | RadioCall | Signature] = []
         self._widest = 0  # ms; the greatest doubt
 
-    def add(self, fact: Scan | RadioCall) -> None:
+    def add(self, fact: Scan | RadioCall | Signature) -> None:
         """Take in one more."""
         insort(self._facts, fact, key=_order)
         self._widest = max(self._widest, fact.uncertainty)
 
-    def reaching(self, start: int, end: int) -> Iterator[Scan | RadioCall]:
+    def reaching(self, start: int, end: int) -> Iterator[Scan | RadioCall | Signature]:
         """Those that may have happened in `[start, end]` (ms)."""
         place = bisect_left(self._facts, (start - self._widest, "", "", 0), key=_order)
         for fact in islice(self._facts, place, None):
@@ -60,7 +60,7 @@ class Doubtful:
         self._widest = max((fact.uncertainty for fact in self._facts), default=0)
 
 
-def _order(fact: Scan | RadioCall) -> tuple[int, str, str, int]:
+def _order(fact: Scan | RadioCall | Signature) -> tuple[int, str, str, int]:
     return fact.order
 
 
@@ -86,9 +86,9 @@ class Owed:
         self.end = end  # the end of its period; of an `at`, unused
         self.planned = planned
         self.index = index  # which of several that open at once
-        self.evidence: list[Scan | RadioCall] | None = None
+        self.evidence: list[Scan | RadioCall | Signature] | None = None
         self.declined: list[Scan] | None = None  # by somebody else than the duty asks for; not evidence
-        self.seen = 0  # rounds: bits of the positions counted; 0 until the round is begun
+        self.seen = 0  # bits of the positions, or of the signatures, that were counted; 0 until it is begun
         self.expected = 0  # rounds in strict order: the next position
         self.done: int | None = None
 
@@ -105,6 +105,13 @@ class Owed:
         return other
 
 
+_KEYS: Final = {
+    DutyKind.ROUND: "{duty}",
+    DutyKind.RADIO_CHECK: "{duty}.{subject}",
+    DutyKind.RECORD: "{subject}",
+}
+
+
 class Track:
     """What the three cadences share."""
 
@@ -114,6 +121,7 @@ class Track:
         "items",
         "key",
         "plan",
+        "post",
         "proof_devices",
         "rolled",
         "rule",
@@ -128,9 +136,10 @@ class Track:
         self.plan = plan
         self.duty = duty
         self.subject = subject
+        self.post = dict(duty.subjects)[subject]
         self.rule = rule
-        self.key = duty.id if duty.kind is DutyKind.ROUND else f"{duty.id}.{subject}"
-        self.proof_devices = plan.proof_devices(duty, duty.post if rule is not None else subject)
+        self.key = _KEYS[duty.kind].format(duty=duty.id, subject=subject)
+        self.proof_devices = plan.proof_devices(duty, self.post)
         self.since = since
         self.until = until
         self.items: list[Owed] = []
@@ -156,6 +165,7 @@ class Track:
 
     def _copy_into(self, other: Track) -> None:
         other.plan, other.duty, other.subject, other.rule = self.plan, self.duty, self.subject, self.rule
+        other.post = self.post
         other.key, other.since, other.until, other.rolled = self.key, self.since, self.until, self.rolled
         other.proof_devices, other.doubtful = self.proof_devices, self.doubtful
 
@@ -357,6 +367,8 @@ class TimesTrack(Track):
                 self.rolled = FOREVER
                 return
             due = end + self.cadence.grace_s * 1000
+            if self.duty.kind is DutyKind.RECORD:
+                end = due + 1  # what is signed just after the period is of that period
             for index in range(self.cadence.count):
                 self.items.append(Owed(start, due, end, None, index))
             self.rolled = start
@@ -364,12 +376,19 @@ class TimesTrack(Track):
     def targets(self, at: int) -> list[Owed]:
         begun: list[Owed] = []
         running: Owed | None = None
+        if self.cadence.apart_s:
+            earliest = at - self.cadence.apart_s * 1000
+            too_soon = any(owed.done is not None and owed.done > earliest for owed in self.items)
+        else:
+            too_soon = False
         for owed in reversed(self.items):
             if at > owed.due + REACH_MS and at >= owed.end:
                 break
             if owed.done is not None or owed.opens > at:
                 continue
             if at < owed.end:
+                if too_soon:
+                    continue
                 running = owed  # walking backwards, the last one seen is the first unfulfilled one
             elif owed.seen:
                 begun.append(owed)

@@ -87,6 +87,18 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """One signature of an occurrence; one that does not count is kept as evidence."""
+
+    at: int
+    by: str
+    counts: bool
+    abnormal: bool
+    failed: tuple[str, ...]
+    fact: str
+
+
+@dataclass(frozen=True, slots=True)
 class Occurrence:
     """One time that a duty is owed, and what is known of it now. Instants in ms since the epoch, UTC."""
 
@@ -112,6 +124,7 @@ class Occurrence:
     findings: tuple[Finding, ...] = ()
     visits: tuple[Visit, ...] = ()
     calls: tuple[Call, ...] = ()
+    signatures: tuple[Signed, ...] = ()
     excuse: Excuse | None = None
     judged: tuple[Verdict, Reason] | None = None
     """What the facts say, where the verdict is `excused`."""

@@ -20,14 +20,14 @@ from gateway.domain.alerts import KEEP_CLOSED_MS, Alert, AlertBook, AlertKind, S
 from gateway.domain.assess import Assessment, assess, describe, excused, findings_of, occurrence_id
 from gateway.domain.barrier import Gates
 from gateway.domain.calendar import FOREVER, Period
-from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Report, Scan, Status
+from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Report, Scan, Signature, Status
 from gateway.domain.hearing import DeviceHearing, Hearing
 from gateway.domain.notices import Notice, NoticeKind
 from gateway.domain.outages import Outages
 from gateway.domain.plan import DutyKind, Plan
 from gateway.domain.rounds import RoundRule
 from gateway.domain.silences import Silence
-from gateway.domain.strands import RadioStrand, RoundStrand, Strand
+from gateway.domain.strands import RadioStrand, RecordStrand, RoundStrand, Strand
 from gateway.domain.tracks import Owed, Track, make_track
 from gateway.domain.verdicts import (
     Excuse,
@@ -79,6 +79,8 @@ class Watch:
         *,
         since: int | None = None,
         judged_from: int | None = None,
+        records_since: int | None = None,
+        records_judged_from: int | None = None,
         alerts: Iterable[Alert] = (),
         last_alert: int = 0,
         silences: Iterable[Silence] = (),
@@ -89,8 +91,9 @@ class Watch:
 
         `since`: facts from before it will not be given, and nothing that opens before it is owed here.
         `judged_from`: verdicts of what opens before it are not reported, as their evidence may lie before
-        `since`. `alerts`: the stored ones that are live or closed not long ago; `last_alert`: the highest
-        number given to an alert so far. `blind`: when the gateway could not hear.
+        `since`. `records_since`, `records_judged_from`: the same two of signatures and records, which are few
+        and owed by the quarter and the year. `alerts`: the stored ones that are live or closed not long ago;
+        `last_alert`: the highest number given to an alert so far. `blind`: when the gateway could not hear.
         """
         self.plans = tuple(plans)
         self.plan = plans[-1]
@@ -106,6 +109,9 @@ class Watch:
         self.now = -FOREVER
         self._since = max(plans[0].holds_from, since if since is not None else -FOREVER)
         self._judged_from = judged_from if judged_from is not None else -FOREVER
+        records_from = records_since if records_since is not None else self._since
+        self._records_since = max(plans[0].holds_from, records_from)
+        self._records_judged_from = -FOREVER if records_judged_from is None else records_judged_from
         self._tags = _known_tags(self.plans)
         # What happened before the first plan bears on nothing, so that no fact can be too old for it.
         base_at = self._since if self._since > plans[0].holds_from else -FOREVER
@@ -118,7 +124,17 @@ class Watch:
             post: RadioStrand(partial(self._make_tracks, DutyKind.RADIO_CHECK, post), base_at)
             for post in sorted(posts)
         }
-        self._strands: list[Strand[Scan] | Strand[RadioCall]] = [self._rounds, *self._radio.values()]
+        records_base = self._records_since if self._records_since > plans[0].holds_from else -FOREVER
+        forms = {duty.form for plan in plans for duty in plan.duties if duty.form is not None}
+        self._records: dict[str, RecordStrand] = {
+            form: RecordStrand(partial(self._make_tracks, DutyKind.RECORD, form), records_base)
+            for form in sorted(forms)
+        }
+        self._strands: list[Strand[Scan] | Strand[RadioCall] | Strand[Signature]] = [
+            self._rounds,
+            *self._radio.values(),
+            *self._records.values(),
+        ]
         self._views = [[_View() for _ in strand.tracks] for strand in self._strands]
         self._timers: list[tuple[int, int, int]] = []  # wake, strand, track
         self._awaiting: dict[str, set[tuple[int, int]]] = {}
@@ -127,22 +143,24 @@ class Watch:
         for strand in self._strands:
             strand.touched = dict.fromkeys(range(len(strand.tracks)), 0)
 
-    def _make_tracks(self, kind: DutyKind, post: str | None) -> list[Track]:
+    def _make_tracks(self, kind: DutyKind, of: str | None) -> list[Track]:
+        """The tracks of one strand: of the rounds, of the post `of`, or of the form `of`."""
         tracks: list[Track] = []
         ends = [plan.holds_from for plan in self.plans[1:]] + [FOREVER]
+        begin = self._records_since if kind is DutyKind.RECORD else self._since
         for plan, until in zip(self.plans, ends, strict=True):
-            since = max(plan.holds_from, self._since)
+            since = max(plan.holds_from, begin)
             if until <= since:
                 continue
             for duty in plan.duties:
                 if duty.kind is not kind:
                     continue
-                if kind is DutyKind.ROUND:
-                    assert duty.route is not None
+                rule = None
+                if duty.route is not None:
                     rule = RoundRule(plan, duty, plan.route_by_id[duty.route], self._tags[plan.version])
-                    tracks.append(make_track(plan, duty, duty.route, rule, since, until))
-                elif post in duty.posts:
-                    tracks.append(make_track(plan, duty, post, None, since, until))
+                for subject, post in duty.subjects:
+                    if kind is DutyKind.ROUND or of == (post if kind is DutyKind.RADIO_CHECK else duty.form):
+                        tracks.append(make_track(plan, duty, subject, rule, since, until))
         return tracks
 
     # -- taking in ------------------------------------------------------------------------------------------
@@ -162,6 +180,9 @@ class Watch:
         if isinstance(fact, RadioCall):
             strand = self._radio.get(fact.post)
             return strand is not None and fact.occurred_at < strand.base_at
+        if isinstance(fact, Signature):
+            records = self._records.get(fact.form)
+            return records is not None and fact.occurred_at < records.base_at
         return False
 
     def step(self, now: int, facts: Sequence[AnyFact] = ()) -> Changes:
@@ -299,6 +320,7 @@ class Watch:
     def _take_in(self, facts: Sequence[AnyFact], now: int) -> None:
         scans: list[Scan] = []
         calls: dict[str, list[RadioCall]] = {}
+        signatures: dict[str, list[Signature]] = {}
         proofs: dict[str, DeviceHearing] = {}
         stored = now == -FOREVER
         for fact in facts:
@@ -318,6 +340,8 @@ class Watch:
                     self.outages.battery(fact.device, fact.battery)
             elif isinstance(fact, RadioCall):
                 calls.setdefault(fact.post, []).append(fact)
+            elif isinstance(fact, Signature):
+                signatures.setdefault(fact.form, []).append(fact)
             elif isinstance(fact, GateEvent):
                 self.gates.take(fact, None if stored else self.alerts, now)
             elif isinstance(fact, Report) and not stored:
@@ -327,6 +351,9 @@ class Watch:
         for post, found in calls.items():
             if strand := self._radio.get(post):
                 strand.add(found)
+        for form, signed in signatures.items():
+            if records := self._records.get(form):
+                records.add(signed)
         for name, device in proofs.items():
             if device.lost_changed:
                 device.lost_changed = False
@@ -404,7 +431,7 @@ class Watch:
                     for device in assessment.waits_for:
                         self._awaiting.setdefault(device, set()).add((number, place))
                         self.outages.want(device)
-            if owed.opens >= self._judged_from:
+            if self._is_judged(track, owed):
                 change = self._difference(track, owed, assessment, view, now)
                 if change is not None:
                     changes.append(change)
@@ -434,6 +461,10 @@ class Watch:
         view.reminded = owed.key
         self._to_remind.append((track, owed))
         return owed.due + 1
+
+    def _is_judged(self, track: Track, owed: Owed) -> bool:
+        is_record = track.duty.kind is DutyKind.RECORD
+        return owed.opens >= (self._records_judged_from if is_record else self._judged_from)
 
     def _difference(
         self, track: Track, owed: Owed, assessment: Assessment, view: _View, now: int
@@ -493,7 +524,7 @@ class Watch:
     # -- looking --------------------------------------------------------------------------------------------
 
     def tracks(self) -> Iterator[Track]:
-        """All tracks: rounds first, then each post's radio checks."""
+        """All tracks: rounds first, then each post's radio checks, then the records."""
         for strand in self._strands:
             yield from strand.tracks
 
@@ -501,13 +532,23 @@ class Watch:
         """What is odd about one occurrence, as far as is known."""
         return findings_of(track, owed, self._rounds.clashes)
 
+    def records_with(self, fact: Signature, now: int) -> list[Occurrence]:
+        """The occurrences of records that have taken a signature, whether it counts or not."""
+        strand = self._records.get(fact.form)
+        return [
+            describe(track, owed, now, self._assess(track, owed, now), self.findings(track, owed))
+            for track in (strand.tracks if strand else ())
+            for owed in track.items
+            if owed.evidence and fact in owed.evidence
+        ]
+
     def occurrences(self, now: int, start: int, end: int, track: Track | None = None) -> list[Occurrence]:
         """What is remembered of the occurrences whose window touches `[start, end)`, as of `now`."""
         found = [
             describe(each, owed, now, self._assess(each, owed, now), self.findings(each, owed))
             for each in (self.tracks() if track is None else (track,))
             for owed in each.peek(now, 0)
-            if owed.opens < end and owed.due >= start and owed.opens >= self._judged_from
+            if owed.opens < end and owed.due >= start and self._is_judged(each, owed)
         ]
         return sorted(found, key=lambda occurrence: (occurrence.opens_at, occurrence.id))
 

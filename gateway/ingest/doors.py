@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.domain.facts import AnyFact, Status
+from gateway.domain.facts import AnyFact, RadioCall, Scan, Signature, Status
 from gateway.domain.hearing import DeviceHearing, Hearing
 from gateway.domain.plan import Plan
 from gateway.ingest.clock_health import ClockHealth, Reading
 from gateway.ingest.event_time import DRIFT, TRANSIT_MS, BootClock, Known
-from gateway.ingest.records import Record
+from gateway.ingest.records import Record, RefusedError
 
 
 @dataclass(slots=True)
@@ -110,11 +110,27 @@ class SiteDoors:
         self.site = plans[-1].site
         self.tags = {tag for plan in plans for tag in plan.checkpoint_by_tag}
         self.posts = {post for plan in plans for post in plan.post_by_id}
+        self._plans = tuple(plans)
         self.by_device = {
             device.id: Door(self, device.id, hearing.device(device.id))
             for plan in plans
             for device in plan.devices
         }
+
+    def check(self, fact: AnyFact) -> None:
+        """Raises `RefusedError` for a fact that names what no version of the plan has."""
+        post: str | None = None
+        if isinstance(fact, Scan):
+            if fact.tag not in self.tags:
+                raise RefusedError("unknown_tag", f"tag {fact.tag} is not enrolled at site {self.site!r}")
+        elif isinstance(fact, RadioCall):
+            post = fact.post
+        elif isinstance(fact, Signature):
+            post = fact.post
+            if not any(plan.person(fact.by) for plan in self._plans):
+                raise RefusedError("unknown_person", f"site {self.site!r} has no person {fact.by!r}")
+        if post is not None and post not in self.posts:
+            raise RefusedError("unknown_post", f"site {self.site!r} has no post {post!r}")
 
     def adopt(self, other: SiteDoors) -> None:
         """Take over what another set of doors of this site knows: of stored records, and of the devices."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.facts import AnyFact, RadioCall, Scan, Status
+from gateway.domain.facts import AnyFact, Status
 from gateway.ingest.delivery import Delivery
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.event_time import NOTHING_KNOWN, TimeUnknownError
@@ -167,12 +167,7 @@ class Intake:
             fact = to_fact(record, door.device, received_at, same_boot=same_boot, known=known)  # type: ignore[arg-type]
         except TimeUnknownError as error:
             raise RefusedError("time_unknown", str(error)) from None
-        doors = door.of
-        if isinstance(fact, Scan):
-            if fact.tag not in doors.tags:
-                raise RefusedError("unknown_tag", f"tag {fact.tag} is not enrolled at site {doors.site!r}")
-        elif isinstance(fact, RadioCall) and fact.post not in doors.posts:
-            raise RefusedError("unknown_post", f"site {doors.site!r} has no post {fact.post!r}")
+        door.of.check(fact)
         return fact
 
     def _keep(self, taken: Taken, door: Door, raw: bytes, record: Record, fact: AnyFact) -> None:

@@ -10,7 +10,17 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from gateway.domain.facts import AnyFact, GateEvent, GateEventKind, Outcome, RadioCall, Report, Scan, Status
+from gateway.domain.facts import (
+    AnyFact,
+    GateEvent,
+    GateEventKind,
+    Outcome,
+    RadioCall,
+    Report,
+    Scan,
+    Signature,
+    Status,
+)
 from gateway.ingest.event_time import NOTHING_KNOWN, Known, event_time
 from gateway.ingest.losses import losses_of
 from gateway.instants import from_datetime
@@ -70,6 +80,23 @@ class RadioRecord(Record, tag="radio", gc=False, kw_only=True):
     note: _Text | None = None
 
 
+class Item(Struct, gc=False):
+    """One line of a checklist."""
+
+    item: Annotated[str, Meta(min_length=1, max_length=256)]
+    ok: bool
+    note: _Text | None = None
+
+
+class SignatureRecord(Record, tag="signature", gc=False, kw_only=True):
+    form: _Id
+    by: Annotated[str, Meta(min_length=1, max_length=256)]
+    post: _Id | None = None
+    text: _Text | None = None
+    result: Literal["done", "abnormal"] | None = None
+    items: Annotated[list[Item], Meta(max_length=100)] = []
+
+
 class GateRecord(Record, tag="gate", gc=False, kw_only=True):
     event: Literal[
         "opened",
@@ -126,7 +153,7 @@ class StatusRecord(Record, tag="status", gc=False):
     warning: _Short | None = None
 
 
-AnyRecord = ScanRecord | RadioRecord | GateRecord | ReportRecord | StatusRecord
+AnyRecord = ScanRecord | RadioRecord | SignatureRecord | GateRecord | ReportRecord | StatusRecord
 
 _decode_one: Final = msgspec.json.Decoder(AnyRecord).decode
 _decode_parts: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -222,7 +249,7 @@ _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[^][{}]', re.DOTALL)
 
 _MEMBER: Final = re.compile(r"at `\$\.?([a-z_]*)")
 _MISSING: Final = re.compile(r"missing required field `(\w+)`")
-_TYPES: Final = ("scan", "radio", "gate", "report", "status")
+_TYPES: Final = ("scan", "radio", "signature", "gate", "report", "status")
 
 
 def _explain(raw: bytes, message: str) -> RefusedError:
@@ -317,6 +344,13 @@ def _radio(record: RadioRecord, common: _Common) -> RadioCall:
     return RadioCall(*common, record.post, Outcome(record.outcome), record.by, record.note)
 
 
+def _signature(record: SignatureRecord, common: _Common) -> Signature:
+    failed = tuple(each.item for each in record.items if not each.ok)
+    # Who does not say how it went has said it with the checklist.
+    abnormal = bool(failed) if record.result is None else record.result == "abnormal"
+    return Signature(*common, record.form, record.by, record.post, record.text, abnormal, failed)
+
+
 def _gate(record: GateRecord, common: _Common) -> GateEvent:
     return GateEvent(
         *common,
@@ -366,6 +400,7 @@ def _status(record: StatusRecord, common: _Common) -> Status:
 _MAKERS: Final[Mapping[type[Any], Callable[[Any, _Common], AnyFact]]] = {
     ScanRecord: _scan,
     RadioRecord: _radio,
+    SignatureRecord: _signature,
     GateRecord: _gate,
     ReportRecord: _report,
     StatusRecord: _status,

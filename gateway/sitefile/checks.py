@@ -6,7 +6,21 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import Final, Protocol
 
-from gateway.domain.plan import ALWAYS, NIGHT, At, Calendar, Duty, Every, Order, Plan, Route, Span, Times
+from gateway.domain.plan import (
+    ALWAYS,
+    NIGHT,
+    At,
+    Calendar,
+    Duty,
+    DutyKind,
+    Every,
+    Order,
+    Plan,
+    Route,
+    Span,
+    Times,
+)
+from gateway.domain.signing import may_sign
 from gateway.sitefile.draft import Draft, Read
 from gateway.sitefile.fields import Fields
 from gateway.sitefile.kinds import did_you_mean, is_uid, listed, show_duration, show_time, shown
@@ -131,6 +145,11 @@ def _check_duty(fields: Fields, duty: Duty, plan: Plan) -> None:
         near = did_you_mean(duty.by, sorted(roles | people))
         what = f"by {shown(duty.by)} is neither a role of the site's people nor a person"
         fields.complain(f"{what}; the roles are {listed(sorted(roles))}{near}", "by")
+    elif duty.kind is DutyKind.RECORD:
+        able = sum(may_sign(duty, person) for person in plan.people)
+        if able < duty.signatures:
+            what = f"{able} of the site's people may sign this; expected {duty.signatures} or more"
+            fields.complain(what, "signatures")
     cadence, shifts = duty.cadence, [shift.id for shift in plan.shifts]
     if isinstance(cadence, Every) and cadence.during not in (ALWAYS, NIGHT, *shifts):
         near = did_you_mean(cadence.during, (ALWAYS, NIGHT, *shifts))
@@ -138,6 +157,9 @@ def _check_duty(fields: Fields, duty: Duty, plan: Plan) -> None:
         fields.complain(f"during {shown(cadence.during)} is not defined; {known}{near}", "during")
     if isinstance(cadence, Times) and cadence.per is Calendar.SHIFT and not shifts:
         fields.complain("per is shift, but the site has no shifts", "per")
+    elif isinstance(cadence, Times) and cadence.apart_s * (cadence.count - 1) > period_s(cadence.per, plan):
+        spread = show_duration(cadence.apart_s * (cadence.count - 1))
+        fields.complain(f"{cadence.count} times apart take {spread}, longer than the period", "apart")
     if isinstance(cadence, At):
         _check_windows(fields, cadence)
 
@@ -175,10 +197,10 @@ def _time_for(duty: Duty, plan: Plan) -> tuple[str, int]:
         return "at", cadence.early_s + cadence.late_s
     if isinstance(cadence, Every):
         return "every", cadence.gap_s + cadence.grace_s
-    return "per", _length(cadence.per, plan) + cadence.grace_s
+    return "per", period_s(cadence.per, plan) + cadence.grace_s
 
 
-def _length(per: Calendar | Span, plan: Plan) -> int:
+def period_s(per: Calendar | Span, plan: Plan) -> int:
     """The shortest length of a period, in seconds."""
     if isinstance(per, Span):
         return _span_s(per)

@@ -24,13 +24,26 @@ from gateway.sitefile.fields import Fields
 CADENCES: Final = {
     "at": ("duration", "early", "late", "vary"),
     "every": ("grace", "during"),
-    "times": ("per", "grace", "vary"),
+    "times": ("per", "grace", "vary", "apart"),
 }
 """The keys that say how often a duty is owed, each with the keys that go with it."""
 
 CADENCE_KEYS: Final = (*CADENCES, *dict.fromkeys(key for keys in CADENCES.values() for key in keys))
 DUTY_KEYS: Final = (
-    *("id", "kind", "name", "route", "post", "posts", "by", "clause", "figure", "pre_notice"),
+    *(
+        "id",
+        "kind",
+        "name",
+        "route",
+        "post",
+        "posts",
+        "form",
+        "by",
+        "signatures",
+        "clause",
+        "figure",
+        "pre_notice",
+    ),
     *CADENCE_KEYS,
 )
 NAMES: Final = "a name, or a map such as {zh: 东门岗, en: East gate}"
@@ -50,10 +63,18 @@ def read_duty(fields: Fields, every_post: tuple[str, ...]) -> Duty:
         _must(fields, "posts", "a radio check calls posts; expected posts: all, or a list of their ids")
         _must_not(fields, "route", "a radio check has no route; it has posts: all, or a list of their ids")
         _must_not(fields, "post", "a radio check calls posts; write posts: and a list of their ids")
+    elif kind is DutyKind.RECORD:
+        _must_not(fields, "route", "a record is signed, not walked; a duty that walks is of kind: round")
+        _must_not(fields, "post", "a record is owed by posts; write posts: and a list of their ids")
+    if kind is not None and kind is not DutyKind.RECORD:
+        _must_not(fields, "form", "only a record has a form; write kind: record")
+        _must_not(fields, "signatures", "only a record is signed; write kind: record")
+    name = fields.need("id", kinds.identifier) or fields.raw("id")
+    form = fields.get("form", kinds.identifier) or name
     return Duty(
-        id=fields.need("id", kinds.identifier) or fields.raw("id"),
+        id=name,
         kind=kind or DutyKind.ROUND,
-        cadence=_cadence(fields),
+        cadence=read_cadence(fields),
         name=read_names(fields),
         route=fields.get("route", kinds.identifier),
         posts=_posts(fields, every_post),
@@ -62,29 +83,32 @@ def read_duty(fields: Fields, every_post: tuple[str, ...]) -> Duty:
         clause=fields.get("clause", kinds.text) or "",
         figure=fields.get("figure", kinds.text) or "",
         pre_notice_s=_pre_notice(fields, kind),
+        form=form if kind is DutyKind.RECORD else None,
+        signatures=fields.get("signatures", kinds.signatures) or 1,
     )
 
 
-def read_names(fields: Fields, *, need: bool = False) -> Names:
-    """The `name` of a thing: by language, or one text, which is then the Chinese name."""
-    if not fields.has("name"):
+def read_names(fields: Fields, *, key: str = "name", need: bool = False) -> Names:
+    """The name of a thing: by language, or one text, which is then the Chinese name."""
+    if not fields.has(key):
         if need:
-            fields.complain(f"name is missing; expected {NAMES}")
+            fields.complain(f"{key} is missing; expected {NAMES}")
         return {}
-    if fields.is_text("name"):
-        single = fields.get("name", kinds.text)
+    if fields.is_text(key):
+        single = fields.get(key, kinds.text)
         return {"zh": single} if single else {}
-    names = fields.nested("name", None, NAMES)
+    names = fields.nested(key, None, NAMES)
     if names is None:
         return {}
     if not names.given:
-        fields.complain(f"name is an empty map; expected {NAMES}", "name")
+        fields.complain(f"{key} is an empty map; expected {NAMES}", key)
     found = {}
-    for key in names.given:
-        if not kinds.is_language(key):
-            names.complain(f"name has the key {kinds.shown(key)}; expected a language such as zh or en", key)
-        elif name := names.get(key, kinds.text):
-            found[key] = name
+    for language in names.given:
+        if not kinds.is_language(language):
+            what = f"{key} has the key {kinds.shown(language)}; expected a language such as zh or en"
+            names.complain(what, language)
+        elif name := names.get(language, kinds.text):
+            found[language] = name
     return found
 
 
@@ -128,7 +152,8 @@ def _all_posts(value: str) -> str:
     return value
 
 
-def _cadence(fields: Fields) -> Cadence:
+def read_cadence(fields: Fields) -> Cadence:
+    """How often something is owed; complains when it is not said in exactly one of the three ways."""
     given = [key for key in CADENCES if fields.has(key)]
     if len(given) != 1:
         fault = f"{' and '.join(given)} are given together" if given else "how often it is owed is missing"
@@ -154,7 +179,8 @@ def _cadence(fields: Fields) -> Cadence:
         return Every(gap_s, grace_s, during) if gap_s else NO_CADENCE
     count, per = fields.get("times", kinds.count), _per(fields)
     vary_s = fields.get("vary", kinds.duration) or 0
-    return Times(count, per, grace_s, vary_s) if count and per else NO_CADENCE
+    apart_s = fields.get("apart", kinds.duration) or 0
+    return Times(count, per, grace_s, vary_s, apart_s) if count and per else NO_CADENCE
 
 
 def _per(fields: Fields) -> Calendar | Span | None:

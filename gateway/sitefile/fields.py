@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, TypeVar, cast
 
 import yaml
@@ -11,6 +12,9 @@ from gateway.sitefile.errors import Problems
 from gateway.sitefile.kinds import Kind, did_you_mean, listed, shown
 
 T = TypeVar("T")
+
+LARGEST_BYTES: Final = 5_000_000
+"""A larger file is refused unread: the largest estate fits into a tenth of it."""
 
 DEEPEST: Final = 20
 EMPTY: Final = frozenset({"", "~", "null", "Null", "NULL"})
@@ -40,7 +44,28 @@ def _refused(event: yaml.Event, why: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=why, problem_mark=cast("yaml.Mark", event.start_mark))
 
 
-def compose(text: str, problems: Problems) -> yaml.MappingNode:
+def read_bytes(path: Path) -> bytes:
+    """What a file holds; of one that is too large only so much that `decode` refuses it. Raises `OSError`."""
+    with path.open("rb") as file:
+        return file.read(LARGEST_BYTES + 1)
+
+
+def decode(source: str | bytes, problems: Problems) -> str:
+    """The text of a file. Raises `SiteFileError` when it is too large or not UTF-8."""
+    data = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
+    if len(data) > LARGEST_BYTES:
+        problems.fail(1, 1, f"the file is larger than {LARGEST_BYTES // 1_000_000} MB; expected a site file")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = f"0x{data[error.start]:02X}"
+        problems.fail(line, 1, f"is not UTF-8 text (byte {byte}); expected a file that is saved as UTF-8")
+
+
+def compose(
+    text: str, problems: Problems, expected: str = "a site, beginning with site: and its id"
+) -> yaml.MappingNode:
     """The file's outermost mapping. Raises `SiteFileError` when the text is not YAML or not a mapping."""
     try:
         node = _Composer(text).get_single_node()
@@ -53,10 +78,10 @@ def compose(text: str, problems: Problems) -> yaml.MappingNode:
         fault = ", ".join(part for part in (error.context, error.problem) if part)
         problems.fail(line, column, f"is not YAML that can be used: {fault}")
     if node is None:
-        problems.fail(1, 1, "the file is empty; expected a site, beginning with site: and its id")
+        problems.fail(1, 1, f"the file is empty; expected {expected}")
     if not isinstance(node, yaml.MappingNode):
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        problems.fail(line, column, f"is {_kind(node)}; expected a site, beginning with site: and its id")
+        problems.fail(line, column, f"is {_kind(node)}; expected {expected}")
     return node
 
 

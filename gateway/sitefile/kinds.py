@@ -115,6 +115,18 @@ def count(value: str) -> int:
     return int(value)
 
 
+def flag(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("true or false")
+    return value == "true"
+
+
+def signatures(value: str) -> int:
+    if value not in tuple("123456789"):
+        raise ValueError("a whole number from 1 to 9")
+    return int(value)
+
+
 def is_uid(value: str) -> bool:
     """Whether a tag is a UID in its normal form, not the text of a QR code."""
     return _UID.fullmatch(value) is not None

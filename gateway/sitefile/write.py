@@ -134,7 +134,9 @@ def _duty(duty: Duty, every_post: tuple[str, ...]) -> Document:
         route=duty.route,
         post=duty.post,
         posts=ALL_POSTS if duty.posts and duty.posts == every_post else list(duty.posts),
+        form=None if duty.form == duty.id else duty.form,
         by=duty.by,
+        signatures=None if duty.signatures == 1 else duty.signatures,
         **_cadence(duty.cadence),
         clause=duty.clause,
         figure=duty.figure,
@@ -166,7 +168,13 @@ def _cadence(cadence: Cadence) -> Document:
         during = None if cadence.during == ALWAYS else cadence.during
         return _given(every=show_duration(cadence.gap_s), grace=_some(cadence.grace_s), during=during)
     per = _span(cadence.per) if isinstance(cadence.per, Span) else cadence.per.value
-    return _given(times=cadence.count, per=per, grace=_some(cadence.grace_s), vary=_some(cadence.vary_s))
+    return _given(
+        times=cadence.count,
+        per=per,
+        grace=_some(cadence.grace_s),
+        vary=_some(cadence.vary_s),
+        apart=_some(cadence.apart_s),
+    )
 
 
 def _given(**members: object) -> Document:
@@ -183,6 +191,11 @@ def _some(seconds: int) -> str | None:
 
 def _number(value: float) -> float:
     return int(value) if value == int(value) else value
+
+
+def duty_lines(duty: Duty, plan: Plan) -> list[str]:
+    """The lines of one duty of a plan, as they stand in the list of its site file."""
+    return _item(_duty(duty, tuple(post.id for post in plan.posts)))
 
 
 def _item(item: Document) -> list[str]:

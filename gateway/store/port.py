@@ -267,8 +267,8 @@ class Store(Protocol):
     async def refused_seqs(self) -> list[tuple[str, str, str, int]]:
         """(site, device, boot, seq) of the records that are kept in the quarantine."""
 
-    async def known(self, site: str, since: int) -> list[Known]:
-        """What was reported last of the occurrences that open at or after `since`."""
+    async def known(self, site: str, since: int, *, kind: str | None = None) -> list[Known]:
+        """What was reported last of the occurrences, all or of a kind, that open at or after `since`."""
 
     async def occurrence(self, site: str, occurrence: str) -> Json | None:
         """One occurrence as last reported."""

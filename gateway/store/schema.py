@@ -114,6 +114,7 @@ STEPS: Final = (
     """
     f"""
     CREATE INDEX facts_of_losses ON facts (site, occurred_at) WHERE {OF_LOSSES};
+    CREATE INDEX facts_signed ON facts (site, occurred_at) WHERE type = 'signature';
     """
     + "".join(
         f"""

@@ -303,7 +303,9 @@ class SqliteStore:
     ) -> list[tuple[int, FactRow]]:
         where = ["site = ?", "occurred_at >= ?", "occurred_at < ?"]
         values: list[Any] = [site, start, end]
-        if type is not None:
+        if type == "signature":
+            where.append("type = 'signature'")  # spelled out, or the index of signatures is not used
+        elif type is not None:
             where.append("type = ?")
             values.append(type)
         if device is not None:
@@ -358,13 +360,14 @@ class SqliteStore:
         )
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
-    async def known(self, site: str, since: int) -> list[Known]:
+    async def known(self, site: str, since: int, *, kind: str | None = None) -> list[Known]:
+        of_kind = ("", ()) if kind is None else (" AND kind = ?", (kind,))
         rows = await self._query(
             "SELECT track, opens_at, ordinal, verdict, code, "
             "CASE WHEN instr(body, ?) THEN NULL ELSE body END FROM occurrences "
-            "WHERE site = ? AND opens_at >= ? AND verdict <> 'superseded' AND verdict <> 'open' OR "
-            "site = ? AND opens_at >= ? AND verdict = 'open' AND code = 'no_answer'",
-            (_NO_FINDINGS, site, since, site, since),
+            f"WHERE site = ?{of_kind[0]} "
+            "AND opens_at >= ? AND verdict <> 'superseded' AND (verdict <> 'open' OR code = 'no_answer')",
+            (_NO_FINDINGS, site, *of_kind[1], since),
         )
         return [Known(*(*row[:5], _finding_codes(row[5]))) for row in rows]
 

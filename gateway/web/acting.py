@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from gateway import sitefile
 from gateway.domain.alert import WrongStateError
+from gateway.ingest.records import RefusedError
 from gateway.instants import rfc3339
 from gateway.shapes import Json
 from gateway.web.context import NOT_FOUND, Context, Instant, answer, unprocessable
-from gateway.web.models import Act, Adopted, Alert, Conflict, Problem, Replayed
+from gateway.web.models import Act, Adopted, Alert, Conflict, Problem, Replayed, Sign, Taken
 from gateway.web.reading import YAML, AlertPath, SitePath
 
 _YAML_TYPES: Final = (YAML, "application/x-yaml", "text/yaml", "text/x-yaml")
@@ -25,6 +26,8 @@ _ACTING: Final = NOT_FOUND | {
 }
 
 By = Annotated[str, Query(min_length=1, max_length=64, description="Who does it.", examples=["wang-jg"])]
+_MEMBERS: Final = {"unknown_person": "by", "unknown_post": "post", "bad_post": "post"}
+"""Which member of a body a signature was refused for."""
 
 _NOTHING_SAID: Final = Act(by="anonymous", note="")
 
@@ -86,6 +89,19 @@ def acting_routes(context: Context) -> APIRouter:
         if not said.note.strip():
             raise unprocessable(["body", "note"], "say in a note what was found or done")
         return answer(await act(request, alert, "note", said))
+
+    @routes.post(
+        "/records", response_model=Taken, responses=NOT_FOUND, tags=["verdicts"], summary="Sign a record"
+    )
+    async def sign(request: Request, said: Sign) -> Response:
+        """Somebody signs a record at the desk. It is stored as a fact like any other; answers what took it."""
+        context.desk(said.site)
+        members = said.model_dump(exclude={"site"})
+        try:
+            taken = await context.acts.sign(said.site, members, origin_of(request))
+        except RefusedError as error:
+            raise unprocessable(["body", _MEMBERS.get(error.reason, "form")], str(error)) from None
+        return answer(taken)
 
     @routes.post(
         "/quarantine/replay",

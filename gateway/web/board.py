@@ -61,9 +61,14 @@ def make_board(desk: Desk, now: int) -> Json:
         else {"id": shift[0], "from": rfc3339(period[0]), "to": rfc3339(period[1])},
         "hero": hero,
         "rounds": [
-            occurrence_json(each, desk.site, desk.checkpoint_names) for each in _rounds(desk, now, period)
+            occurrence_json(each, desk.site, desk.checkpoint_names)
+            for each in _shown(desk, DutyKind.ROUND, now, period)
         ],
         "radio": radio_grid(desk, plan, now),
+        "records": [
+            occurrence_json(each, desk.site, desk.checkpoint_names)
+            for each in _shown(desk, DutyKind.RECORD, now, period)
+        ],
         "alerts": [alert_json(each) for each in [*live, *desk.watch.alerts.closed_since(now - HOUR_MS)]],
         "gates": [_gate(desk, each) for each in plan.devices if each.kind is DeviceKind.GATE],
         "gate_feed": [gate_event_json(each) for each in list(desk.watch.gates.feed)[: -FEED_SHOWN - 1 : -1]],
@@ -134,12 +139,12 @@ def _running_shift(plan: Plan, now: int) -> tuple[str, Period] | None:
     return shift_id, period
 
 
-def _rounds(desk: Desk, now: int, shift: Period) -> list[Occurrence]:
+def _shown(desk: Desk, kind: DutyKind, now: int, shift: Period) -> list[Occurrence]:
     """Those under way, those to come within the hour, and what this shift has to show for itself; worst first."""
     recent = max(now - HOUR_MS, shift[0])
     shown: list[Occurrence] = []
     for track in desk.watch.tracks():
-        if track.duty.kind is not DutyKind.ROUND:
+        if track.duty.kind is not kind:
             continue
         waiting: set[int] = set()  # openings of which one that has not begun is shown
         end = min(now + HOUR_MS, shift[1])

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.web.models import Alert, Name, Round, Shape, Silence, TimeText
+from gateway.web.models import Alert, Name, Record, Round, Shape, Silence, TimeText
 
 
 class SiteName(Shape):
@@ -121,6 +121,7 @@ class Board(Shape):
     hero: Hero
     rounds: list[Round]
     radio: Radio | None
+    records: list[Record]
     alerts: list[Alert]
     gates: list[Gate]
     gate_feed: list[GateEvent]

@@ -119,8 +119,10 @@ class Occurrence(Shape):
     id: str = Field(examples=["garage-hourly@1795442400000"])
     site: str
     duty: str
-    kind: Literal["round", "radio_check"]
-    subject: str = Field(description="The route of a round, the post of a radio check.")
+    kind: Literal["round", "radio_check", "record"]
+    subject: str = Field(
+        description="The route of a round, the post of a radio check; of a record its duty, and `.` and its post."
+    )
     name: Name
     post: str | None
     opens_at: TimeText
@@ -150,6 +152,31 @@ class RadioCheck(Occurrence):
     """One time that a radio check is owed."""
 
     calls: list[Call]
+
+
+class Signed(Shape):
+    """One signature under a record."""
+
+    at: TimeText
+    by: str
+    counts: bool = Field(description="Not when this person has signed already, or may not.")
+    result: Literal["done", "abnormal"]
+    failed: list[str] = Field(description="The items of the checklist that were not in order.")
+    fact: str
+
+
+class Record(Occurrence):
+    """One time that a signed record is owed."""
+
+    signatures: list[Signed]
+
+
+class Taken(Shape):
+    """A signature that was stored."""
+
+    fact: str = Field(examples=["@desk/9f3a/1"])
+    at: TimeText
+    records: list[Record] = Field(description="The owed records that took it; none when none asked for it.")
 
 
 class EscalationStep(Shape):
@@ -372,6 +399,30 @@ class Blind(Shape):
     since: TimeText
     until: TimeText | None = Field(description="Null while it lasts.")
     cause: Literal["down", "cut_off"]
+
+
+class Item(Shape):
+    """One line of a checklist."""
+
+    item: str = Field(min_length=1, max_length=256, examples=["hydrant box sealed"])
+    ok: bool
+    note: str | None = Field(None, max_length=4000)
+
+
+class Sign(Shape):
+    """A record, and who signs it."""
+
+    site: str = Field(max_length=32, examples=["riverside"])
+    form: str = Field(max_length=32, examples=["weekly-safety-check"])
+    by: str = Field(
+        max_length=256, description="The id or the card of the person who signs.", examples=["sun-li"]
+    )
+    post: str | None = Field(None, max_length=32)
+    text: str | None = Field(None, max_length=4000)
+    items: list[Item] = Field(default=[], max_length=100)
+    result: Literal["done", "abnormal"] | None = Field(
+        None, description="Left out: `abnormal` when an item is not in order, else `done`."
+    )
 
 
 class Act(Shape):

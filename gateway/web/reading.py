@@ -33,6 +33,7 @@ from gateway.web.models import (
     Point,
     Quarantined,
     RadioCheck,
+    Record,
     Round,
 )
 
@@ -49,7 +50,7 @@ After = Annotated[
     str | None,
     Query(pattern=r"^-?\d{1,15}-\d{1,15}$", description="The `cursor` of the last one that you have."),
 ]
-Measurement = Literal["scan", "radio", "gate", "report", "status", "quarantine"]
+Measurement = Literal["scan", "radio", "signature", "gate", "report", "status", "quarantine"]
 
 
 def site_routes(context: Context) -> APIRouter:
@@ -147,12 +148,19 @@ def history_routes(context: Context) -> APIRouter:
         """Radio checks whose window touches the range, oldest first, with the verdict on each as of now."""
         return answer(await occurrences(site, DutyKind.RADIO_CHECK, *time_range(start, end, context.now())))
 
+    @routes.get("/records", response_model=list[Record], tags=["verdicts"], summary="Signed records")
+    async def records(site: Site, start: From = None, end: To = None) -> Response:
+        """Records whose window touches the range, oldest first, with the verdict on each as of now."""
+        return answer(await occurrences(site, DutyKind.RECORD, *time_range(start, end, context.now())))
+
     @routes.get("/facts", response_model=list[Fact], tags=["evidence"], summary="Stored facts")
     async def facts(
         site: Site,
         start: From = None,
         end: To = None,
-        type: Annotated[Literal["scan", "radio", "gate", "report", "status"] | None, Query()] = None,
+        type: Annotated[
+            Literal["scan", "radio", "signature", "gate", "report", "status"] | None, Query()
+        ] = None,
         device: Annotated[Id | None, Query()] = None,
         after: After = None,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,

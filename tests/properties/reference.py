@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
-from gateway.domain.facts import AnyFact, Outcome, RadioCall, Scan, Status
+from gateway.domain.facts import AnyFact, Outcome, RadioCall, Scan, Signature, Status
 from gateway.domain.plan import (
     ALWAYS,
     NIGHT,
@@ -86,14 +86,15 @@ class Occurrence:
 
     plan: Plan
     duty: Duty
-    post: str | None  # the post that is called, of a radio check
+    post: str | None  # the post that is called, of a radio check, or that owes a record
     track: str
     opens_at: int
     due_at: int
     claimed: list[Scan] = field(default_factory=list)  # counted, or kept as evidence
     counted: list[Scan] = field(default_factory=list)
     calls: list[RadioCall] = field(default_factory=list)
-    done: Scan | RadioCall | None = None  # the fact that fulfilled it
+    signatures: list[Signature] = field(default_factory=list)  # counted, or kept as evidence
+    done: Scan | RadioCall | Signature | None = None  # the fact that fulfilled it
     declined: list[Scan] = field(default_factory=list)  # of somebody else than the duty asks for
 
     @property
@@ -164,7 +165,29 @@ class Occurrence:
         return place in stops[1:counted] and place != stops[counted]
 
     def begun_before(self, instant: int) -> bool:
-        return bool(self.counted) and self.counted[0].occurred_at < instant
+        counted = [*self.counted, *self.signed()]
+        return bool(counted) and counted[0].occurred_at < instant
+
+    def counts(self, signature: Signature) -> bool:
+        """Whether the signature is of somebody who may sign and has not signed yet."""
+        person = self.plan.person_by_token.get(signature.by)
+        others = [self.plan.person_by_token[other.by] for other in self.signed()]
+        return person is not None and self.asks_for(person) and person not in others
+
+    def signed(self) -> list[Signature]:
+        """The signatures that count."""
+        found: list[Signature] = []
+        for signature in self.signatures:
+            person = self.plan.person_by_token.get(signature.by)
+            again = [other for other in found if self.plan.person_by_token[other.by] is person]
+            if person is not None and self.asks_for(person) and not again:
+                found.append(signature)
+        return found
+
+    def sign(self, signature: Signature) -> None:
+        self.signatures.append(signature)
+        if len(self.signed()) == self.duty.signatures:
+            self.done = signature
 
     def claim(self, scan: Scan) -> None:
         if self.begins_afresh(scan):
@@ -294,13 +317,16 @@ class Counts:
     """`times`: the periods of one version of one track, each with its occurrences, in order."""
 
     periods: list[tuple[int, int, list[Occurrence]]]
+    apart: int
 
     def targets(self, t: int) -> list[Occurrence]:
+        all_of_them = [occurrence for _, _, occurrences in self.periods for occurrence in occurrences]
+        too_soon = any(one.done and t - one.done.occurred_at < self.apart for one in all_of_them)
         within = [
             occurrence
             for start, end, occurrences in self.periods
             for occurrence in occurrences
-            if start <= t < end and not occurrence.done
+            if start <= t < end and not occurrence.done and not too_soon
         ]
         begun = [
             occurrence
@@ -395,7 +421,7 @@ def running(version: Version, during: str, zone: tzinfo, horizon: int) -> list[t
 
 def subjects(duty: Duty) -> list[tuple[str, str | None]]:
     """The tracks of a duty, each with the post that is called."""
-    if duty.kind is DutyKind.ROUND:
+    if duty.kind is DutyKind.ROUND or (duty.kind is DutyKind.RECORD and not duty.posts):
         return [(duty.id, None)]
     return [(f"{duty.id}.{post}", post) for post in duty.posts]
 
@@ -439,18 +465,21 @@ def times_counts(
         for start, end in periods_begun(version.plan, times.per, zone, day)
         if start < end and version.start <= start < version.end
     )
+    of_record = duty.kind is DutyKind.RECORD
     return Counts(
         [
             (
                 start,
-                end,
+                # What is signed up to the due is signed in the period.
+                end + times.grace_s * SECOND + 1 if of_record else end,
                 [
                     Occurrence(version.plan, duty, post, track, start, end + times.grace_s * SECOND)
                     for _ in range(times.count)
                 ],
             )
             for start, end in periods
-        ]
+        ],
+        times.apart_s * SECOND,
     )
 
 
@@ -471,7 +500,7 @@ def all_owed(versions: Sequence[Version], horizon: int, vary: Vary) -> list[Owed
     return owed
 
 
-# --- 2. and 3. what the facts go to
+# --- 2., 3. and 5. what the facts go to
 
 
 def is_repeat(versions: Sequence[Version], scan: Scan, earlier: Sequence[Scan]) -> bool:
@@ -534,6 +563,21 @@ def take_call(owed: Sequence[Owed], call: RadioCall) -> None:
                 occurrence.hear(call)
                 if occurrence.done:
                     of.fulfilled(occurrence, call.occurred_at)
+
+
+def take_signature(owed: Sequence[Owed], signature: Signature) -> None:
+    """Give a signature to one target of every track of its form, and of its post where the track has one."""
+    tracks: dict[tuple[int, str], list[tuple[Owed, Occurrence]]] = {}
+    for of in owed:
+        for occurrence in of.targets(signature.occurred_at):
+            if occurrence.duty.form == signature.form and occurrence.post in (None, signature.post):
+                track = (occurrence.plan.version, occurrence.track)
+                tracks.setdefault(track, []).append((of, occurrence))
+    for targets in tracks.values():
+        of, occurrence = min(targets, key=lambda target: (not target[1].counts(signature), target[1].due_at))
+        occurrence.sign(signature)
+        if occurrence.done:
+            of.fulfilled(occurrence, signature.occurred_at)
 
 
 # --- 4. verdicts
@@ -607,7 +651,10 @@ def verdict(occurrence: Occurrence, facts: Sequence[AnyFact], now: int) -> tuple
     if occurrence.done:
         return verdict_of_fulfilled(occurrence, occurrence.done)
     is_round = occurrence.duty.kind is DutyKind.ROUND
+    is_record = occurrence.duty.kind is DutyKind.RECORD
     if now <= occurrence.due_at:
+        if is_record:
+            return "open", "awaiting_signature"
         if is_round:
             return "open", "under_way" if occurrence.claimed else "not_begun"
         return "open", "no_answer" if occurrence.calls else "awaiting_call"
@@ -623,6 +670,8 @@ def verdict(occurrence: Occurrence, facts: Sequence[AnyFact], now: int) -> tuple
         return "unverified", "time_uncertain"
     if any(is_evidence_lost(facts, device, occurrence.opens_at, occurrence.due_at) for device in devices):
         return "unverified", "evidence_lost"
+    if is_record:
+        return ("incomplete", "signatures_missing") if occurrence.signed() else ("missed", "not_signed")
     if not is_round:
         return "missed", "no_answer" if called else "not_called"
     if not occurrence.claimed:
@@ -632,25 +681,30 @@ def verdict(occurrence: Occurrence, facts: Sequence[AnyFact], now: int) -> tuple
     return "incomplete", "incomplete" if missing else "out_of_order"
 
 
-def verdict_of_fulfilled(occurrence: Occurrence, done: Scan | RadioCall) -> tuple[str, str]:
+def verdict_of_fulfilled(occurrence: Occurrence, done: Scan | RadioCall | Signature) -> tuple[str, str]:
     started_at = started(occurrence)
     assert started_at is not None
     outcome = done.outcome.value if isinstance(done, RadioCall) else None
     if done.uncertainty > max(DOUBTFUL, occurrence.due_at - occurrence.opens_at):
         return "unverified", "time_uncertain"
+    if isinstance(done, Signature):
+        outcome = "signed_abnormal" if any(each.abnormal for each in occurrence.signed()) else "signed"
     if done.occurred_at > occurrence.due_at:
         if done.occurred_at - done.uncertainty <= occurrence.due_at:
             return "unverified", "time_uncertain"
         if outcome is None:
             return "late", "completed_late"
-        return "late", "abnormal" if outcome == "abnormal" else "answered_late"
+        late = {"signed": "signed_late", "answered": "answered_late"}
+        return "late", late.get(outcome, outcome)
     if isinstance(occurrence.duty.cadence, At) and started_at < occurrence.opens_at:
         return "early", outcome or "completed_early"
     return "on_time", outcome or "on_time"
 
 
 def started(occurrence: Occurrence) -> int | None:
-    """When a round was begun; of a radio check the call that fulfilled it."""
+    """When a round or the signing was begun; of a radio check the call that fulfilled it."""
+    if signed := occurrence.signed():
+        return signed[0].occurred_at
     if occurrence.counted:
         return occurrence.counted[0].occurred_at
     return occurrence.done.occurred_at if occurrence.done else None
@@ -802,6 +856,8 @@ def judge(
             scans.append(fact)
         elif isinstance(fact, RadioCall):
             take_call(owed, fact)
+        elif isinstance(fact, Signature):
+            take_signature(owed, fact)
 
     clashing = clashes(versions, scans)
     judged = []
@@ -809,7 +865,10 @@ def judge(
         for occurrence in of.at_last(now):
             if (since is None or since <= occurrence.opens_at) and occurrence.opens_at <= now:
                 name, code = verdict(occurrence, known, now)
-                evidence = sorted([*occurrence.claimed, *occurrence.calls], key=lambda fact: fact.order)
+                evidence = sorted(
+                    [*occurrence.claimed, *occurrence.calls, *occurrence.signatures],
+                    key=lambda fact: fact.order,
+                )
                 judged.append(
                     Judged(
                         occurrence.track,

@@ -23,6 +23,7 @@ from gateway.domain.facts import (
     RadioCall,
     Report,
     Scan,
+    Signature,
     Status,
 )
 from gateway.domain.plan import (
@@ -123,6 +124,7 @@ def cadences() -> SearchStrategy[Cadence]:
         count=st.integers(1, 3),
         per=st.sampled_from([Calendar.HOUR, Calendar.SHIFT, Calendar.NIGHT, Calendar.DAY, *SPANS, *Calendar]),
         grace_s=st.sampled_from([0, 0, 300, 1800]),
+        apart_s=st.sampled_from([0, 0, 0, 900, 3600]),
     )
     return st.one_of(gaps, planned, counts)
 
@@ -145,7 +147,7 @@ def routes(draw: DrawFn) -> tuple[Route, ...]:
 def duties(draw: DrawFn, of_routes: tuple[Route, ...], posts: tuple[str, ...]) -> tuple[Duty, ...]:
     found = []
     for n in range(draw(st.integers(1, 4))):
-        kind = draw(st.sampled_from([DutyKind.ROUND, DutyKind.ROUND, DutyKind.RADIO_CHECK]))
+        kind = draw(st.sampled_from([DutyKind.ROUND, *DutyKind]))
         if kind is DutyKind.ROUND:
             found.append(
                 Duty(
@@ -155,6 +157,18 @@ def duties(draw: DrawFn, of_routes: tuple[Route, ...], posts: tuple[str, ...]) -
                     route=draw(st.sampled_from(of_routes)).id,
                     post=draw(st.sampled_from([None, *posts])),
                     by=draw(st.sampled_from([None, None, None, "guard", "leader", "li"])),
+                )
+            )
+        elif kind is DutyKind.RECORD:
+            found.append(
+                Duty(
+                    f"d{n}",
+                    kind,
+                    draw(cadences()),
+                    posts=tuple(draw(st.lists(st.sampled_from(posts), unique=True))),
+                    by=draw(st.sampled_from([None, None, "guard", "leader"])),
+                    form=draw(st.sampled_from(["f0", "f0", "f1"])),
+                    signatures=draw(st.sampled_from([1, 1, 2])),
                 )
             )
         else:
@@ -215,7 +229,7 @@ class Event:
 
     at: int
     device: str
-    what: Scan | RadioCall | GateEvent | Report | Status
+    what: Scan | RadioCall | Signature | GateEvent | Report | Status
 
 
 def jitters() -> SearchStrategy[int]:
@@ -309,6 +323,28 @@ def calls(draw: DrawFn, of_plans: list[Plan], duty: Duty, length: int) -> list[E
 
 
 @st.composite
+def signings(draw: DrawFn, of_plans: list[Plan], duty: Duty, length: int) -> list[Event]:
+    """A record that is signed some times in a row, by one or two people, or by the wrong one."""
+    post = draw(st.sampled_from([None, *duty.posts, *duty.posts]))
+    interval = draw(intervals(duty)) * SECOND
+    t = draw(moments(of_plans, duty, length))
+    events = []
+    for _ in range(draw(st.integers(1, 6))):
+        for by in draw(st.lists(st.sampled_from(GUARDS[1:]), min_size=1, max_size=3)):
+            signature = Signature(
+                *("", "", 0, 0, 0, draw(uncertainties()), None),
+                form=duty.form or "",
+                by=by or "",
+                post=post,
+                abnormal=draw(st.sampled_from([False, False, False, True])),
+            )
+            t += draw(st.sampled_from([0, SECOND, MINUTE]))
+            events.append(Event(t + draw(jitters()), draw(st.sampled_from(["@desk", "k0"])), signature))
+        t += interval
+    return events
+
+
+@st.composite
 def heartbeats(draw: DrawFn, begins: int, length: int) -> list[Event]:
     """A device that says at a regular interval whether it has more to say."""
     device = draw(st.sampled_from(["h0", "h0", "h0", "h1", "h2", "k0", "k0"]))
@@ -356,8 +392,8 @@ def facts(draw: DrawFn, of_plans: list[Plan], length: int) -> list[AnyFact]:
         events += row
     owed = [duty for plan in of_plans for duty in plan.duties]
     for duty in draw(st.lists(st.sampled_from(owed), min_size=1, max_size=6)):
-        carried_out = laps if duty.kind is DutyKind.ROUND else calls
-        events += draw(carried_out(of_plans, duty, length))
+        carried_out = {DutyKind.ROUND: laps, DutyKind.RADIO_CHECK: calls, DutyKind.RECORD: signings}
+        events += draw(carried_out[duty.kind](of_plans, duty, length))
     events.sort(key=lambda event: event.at)
     restart = begins + draw(st.integers(0, 2 * length))
     restarted = draw(st.sampled_from(["", "h0", "k0"]))

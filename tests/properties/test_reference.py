@@ -16,7 +16,7 @@ from gateway.domain.facts import Scan
 from . import watching
 from .reference import judge
 from .strategies import Scenario, scenarios
-from .timeline import Judge, Timeline, at, console, every, radio, scanner, times, walk
+from .timeline import Judge, Timeline, at, console, every, radio, record, scanner, times, walk
 
 Site = Callable[..., Timeline]
 
@@ -467,6 +467,109 @@ def test_a_radio_check_waits_for_the_console(site: Site) -> None:
     assert (night.verdicts("22:31")[0], night.codes("22:31")[0]) == ("22:00 unverified", "22:00 no_answer")
     night.says_nothing_more("22:40", device="k1")
     assert (night.verdicts("22:41")[0], night.codes("22:41")[0]) == ("22:00 missed", "22:00 no_answer")
+
+
+# --- records
+
+
+def test_a_record_that_is_signed_in_its_period_is_in_order(site: Site) -> None:
+    night = site("2026-01-10 20:00", record("summary", times(1, "shift")))
+    assert night.codes("05:29") == ["22:00 awaiting_signature"]
+    night.signs("05:30 summary li")
+    assert (night.codes("05:31"), night.verdicts("05:31")) == (["22:00 signed"], ["22:00 on_time"])
+
+
+def test_a_record_that_nobody_signed_is_missed(site: Site) -> None:
+    night = site("2026-01-10 20:00", record("summary", times(1, "shift")))
+    night.signs("05:30 other li")
+    assert night.codes("06:01") == ["22:00 not_signed", "06:00 awaiting_signature"]
+
+
+def test_one_person_does_not_sign_for_two(site: Site) -> None:
+    night = site("2026-01-10 20:00", record("handover", times(1, "night"), signatures=2))
+    night.signs("05:30 handover li", "05:40 handover CA01")
+    assert (night.codes("06:01"), night.evidence("06:01")) == (["22:00 signatures_missing"], [2])
+    night.signs("05:50 handover wang")
+    assert (night.codes("06:01"), night.evidence("06:01")) == (["22:00 signed"], [3])
+
+
+def test_a_record_that_was_begun_in_time_may_be_signed_to_the_end_within_the_hour(site: Site) -> None:
+    night = site("2026-01-10 20:00", record("handover", times(1, "night"), signatures=2))
+    night.signs("05:59 handover li", "07:00 handover wang")
+    assert night.codes("07:01") == ["22:00 signed_late"]
+    other = site("2026-01-10 20:00", record("handover", times(1, "night"), signatures=2))
+    other.signs("05:59 handover li", "07:00:00.001 handover wang")
+    assert other.codes("07:01") == ["22:00 signatures_missing"]
+
+
+def test_what_is_signed_in_the_grace_after_a_period_belongs_to_it(site: Site) -> None:
+    night = site("2026-01-10 20:00", record("summary", times(1, "shift", grace="30min")))
+    night.signs("06:30 summary li")
+    assert night.codes("06:31") == ["22:00 signed", "06:00 awaiting_signature"]
+    other = site("2026-01-10 20:00", record("summary", times(1, "shift", grace="30min")))
+    other.signs("06:30:00.001 summary li")
+    assert other.codes("06:31") == ["22:00 not_signed", "06:00 signed"]
+
+
+def test_only_who_may_sign_fulfils_a_record_and_another_signature_is_kept_with_it(site: Site) -> None:
+    night = site("2026-01-10 20:00", record("check", times(1, "night"), by="leader"))
+    night.signs("23:00 check li", "23:10 check stranger")
+    assert (night.codes("06:01"), night.evidence("06:01")) == (["22:00 not_signed"], [2])
+    night.signs("23:20 check zhao")
+    assert (night.codes("06:01"), night.evidence("06:01")) == (["22:00 signed"], [3])
+
+
+def test_each_post_owes_a_record_of_its_own(site: Site) -> None:
+    night = site("2026-01-10 20:00", record("check", times(1, "night"), posts="gate lobby"))
+    night.signs("23:00 check li", post="gate")
+    night.signs("23:05 check li")
+    assert night.codes("06:01") == ["check.gate 22:00 signed", "check.lobby 22:00 not_signed"]
+
+
+def test_a_record_that_says_that_something_is_wrong_says_so_also_when_it_is_late(site: Site) -> None:
+    night = site("2026-01-10 20:00", record("check", every("2h")))
+    night.signs("21:00 check li", abnormal=True)
+    night.signs("23:30 check li", abnormal=True)
+    assert night.codes("23:31") == [
+        "20:00 signed_abnormal",
+        "21:00 signed_abnormal",
+        "23:30 awaiting_signature",
+    ]
+    assert night.verdicts("23:31") == ["20:00 on_time", "21:00 late", "23:30 open"]
+
+
+def test_a_record_may_be_signed_early(site: Site) -> None:
+    night = site("2026-01-10 20:00", record("check", at("22:00", early="10min", late="10min")))
+    night.signs("21:30 check li")
+    assert (night.verdicts("22:00"), night.codes("22:00")) == (["21:50 early"], ["21:50 signed"])
+
+
+def test_a_record_waits_for_a_console_that_may_hold_a_signature(site: Site) -> None:
+    night = site("2026-01-10 20:00", record("check", times(1, "night")), devices=[console("k1")])
+    assert (night.verdicts("06:01"), night.codes("06:01")) == (["22:00 unverified"], ["22:00 no_proof"])
+    night.says_nothing_more("06:10", device="k1")
+    assert night.verdicts("06:11") == ["22:00 missed"]
+
+
+# --- apart
+
+
+def test_what_follows_too_soon_after_the_one_before_counts_for_nothing(site: Site) -> None:
+    night = site("2026-01-10 23:00", walk("tour", "a b", times(3, "00:00-06:00", apart="30min")))
+    night.scans("00:10 a", "00:12 b", "00:14 a", "00:16 b", "00:42 a", "00:44 b")
+    assert night.verdicts("01:00") == ["00:00 on_time", "00:00 on_time", "00:00 open"]
+    assert night.evidence("01:00") == [2, 2, 0]
+
+
+def test_exactly_so_long_after_the_one_before_is_long_enough(site: Site) -> None:
+    calls = radio("call", "gate", times(2, "night", apart="30min"))
+    night = site("2026-01-10 20:00", calls)
+    night.calls("23:00 gate answered", "23:29:59.999 gate answered", "23:30 gate answered")
+    assert night.verdicts("23:31") == ["22:00 on_time", "22:00 on_time"]
+    assert night.evidence("23:31") == [1, 1]
+
+
+# --- settling
 
 
 def test_settled_twelve_hours_after_it_was_due(site: Site) -> None:

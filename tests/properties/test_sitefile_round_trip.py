@@ -102,6 +102,7 @@ def cadences(draw: st.DrawFn, shifts: list[str]) -> Cadence:
         windows()
         | st.builds(Every, st.integers(1800, YEAR_S), seconds, during)
         | st.builds(Times, st.integers(1, 9999), st.sampled_from(words) | long_spans, seconds, seconds)
+        | st.builds(Times, st.integers(1, 3), st.just(Calendar.DAY), seconds, apart_s=st.integers(1, 9999))
     )
 
 
@@ -122,6 +123,11 @@ def duties(draw: st.DrawFn, name: str, plan: Plan) -> Duty:
         post = draw(st.none() | st.sampled_from(posts)) if posts else None
         return replace(duty, route=draw(st.sampled_from(routes)), post=post)
     called = draw(lists(st.sampled_from(posts), 1) | st.just(posts))
+    if plan.people and draw(st.booleans()):
+        form = draw(st.just(name) | ids)
+        able = [person for person in plan.people if duty.by in (None, person.id, person.role)]
+        signatures = draw(st.integers(1, len(able)))
+        return replace(duty, kind=DutyKind.RECORD, posts=tuple(called), form=form, signatures=signatures)
     return replace(duty, kind=DutyKind.RADIO_CHECK, posts=tuple(called))
 
 

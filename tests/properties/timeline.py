@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from gateway.domain.facts import AnyFact, Lost, Outcome, RadioCall, Scan, Status
+from gateway.domain.facts import AnyFact, Lost, Outcome, RadioCall, Scan, Signature, Status
 from gateway.domain.plan import (
     ALWAYS,
     At,
@@ -85,12 +85,12 @@ def every(gap: str, grace: str = "0s", during: str = ALWAYS) -> Every:
     return Every(seconds(gap), seconds(grace), during)
 
 
-def times(count: int, per: str, grace: str = "0s") -> Times:
+def times(count: int, per: str, grace: str = "0s", apart: str = "0s") -> Times:
     """`per` is a period's name or a span such as `01:00-05:00`."""
     if "-" in per:
         start, end = per.split("-")
-        return Times(count, Span(minutes(start), minutes(end)), seconds(grace))
-    return Times(count, Calendar(per), seconds(grace))
+        return Times(count, Span(minutes(start), minutes(end)), seconds(grace), apart_s=seconds(apart))
+    return Times(count, Calendar(per), seconds(grace), apart_s=seconds(apart))
 
 
 def walk(
@@ -110,6 +110,12 @@ def walk(
 def radio(name: str, posts: str, cadence: Cadence) -> Owed:
     """A radio check that is owed."""
     return Duty(name, DutyKind.RADIO_CHECK, cadence, posts=tuple(posts.split())), None
+
+
+def record(name: str, cadence: Cadence, posts: str = "", by: str | None = None, signatures: int = 1) -> Owed:
+    """A signed record that is owed."""
+    called = tuple(posts.split())
+    return Duty(name, DutyKind.RECORD, cadence, posts=called, by=by, form=name, signatures=signatures), None
 
 
 def scanner(name: str, *posts: str) -> Device:
@@ -215,6 +221,29 @@ class Timeline:
             self.facts.append(
                 RadioCall(
                     device, boot, seq, t, t + 500, uncertainty, None, post=post, outcome=Outcome(outcome)
+                )
+            )
+
+    def signs(
+        self,
+        *events: str,
+        post: str | None = None,
+        abnormal: bool = False,
+        device: str = "@desk",
+        uncertainty: int = 0,
+        boot: str = "b1",
+    ) -> None:
+        """Signatures, each as `22:10 weekly li`: a time, a form and who signs."""
+        for event in events:
+            time, form, by = event.rsplit(" ", 2)
+            t, seq = self.ms(time), self.next_seq(device, boot)
+            self.facts.append(
+                Signature(
+                    *(device, boot, seq, t, t + 500, uncertainty, None),
+                    form=form,
+                    by=by,
+                    post=post,
+                    abnormal=abnormal,
                 )
             )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from .court import complaints
+from gateway.sitefile import parse
+
+from .court import COURT, complaints
 
 ROUNDS = 'at: ["20:00", "23:30"], duration: 40min, late: 5min, vary: 9min'
 ROLES = "the roles are guard, shift_leader, supervisor, manager"
@@ -261,3 +263,43 @@ def test_a_strict_route_may_come_back_to_where_it_began() -> None:
 
 def test_an_alert_may_go_to_a_role_of_the_site_and_to_a_person() -> None:
     assert complaints(("to: [supervisor]", "to: [wang, manager]")) == []
+
+
+# -- records
+
+
+def record_duty(keys: str) -> list[str]:
+    return complaints(("duties:\n", f"duties:\n  - {{id: check, kind: record, {keys}}}\n"))
+
+
+def test_a_right_record_is_taken_and_its_form_is_its_id() -> None:
+    text = COURT.replace(
+        "duties:\n", "duties:\n  - {id: check, kind: record, posts: all, times: 1, per: day}\n"
+    )
+    duty = parse(text, "court.yaml").duties[0]
+    assert (duty.form, duty.signatures, duty.posts) == ("check", 1, ("east-gate", "patrol-1"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "complaint"),
+    [
+        ("route: garage, times: 1, per: day", "route does not belong here: a record is signed, not walked"),
+        ("post: patrol-1, times: 1, per: day", "post does not belong here: a record is owed by posts"),
+        ("signatures: 0, times: 1, per: day", 'signatures is "0"; expected a whole number from 1 to 9'),
+        ("signatures: 3, times: 1, per: day", "2 of the site's people may sign this; expected 3 or more"),
+        ("by: guard, signatures: 2, times: 1, per: day", "1 of the site's people may sign this"),
+        ("times: 3, per: hour, apart: 31min", "3 times apart take 62min, longer than the period"),
+        ("every: 1h, apart: 31min", "apart goes with times, not with every"),
+    ],
+)
+def test_a_record_that_cannot_be_owed_is_refused(keys: str, complaint: str) -> None:
+    (found,) = record_duty(keys)
+    assert complaint in found
+
+
+def test_only_a_record_is_signed() -> None:
+    found = complaints(("kind: radio_check,", "kind: radio_check, form: x, signatures: 2,"))
+    assert [line.split(": ", 2)[2] for line in found] == [
+        "form does not belong here: only a record has a form; write kind: record",
+        "signatures does not belong here: only a record is signed; write kind: record",
+    ]

@@ -14,8 +14,11 @@ from gateway import engine as engine_module
 from gateway.acts import Acts
 from gateway.desk import Desk
 from gateway.domain.alerts import WrongStateError
+from gateway.domain.hearing import Hearing
 from gateway.engine import BATCH, FULL, Engine
 from gateway.ingest.delivery import Delivery
+from gateway.ingest.doors import SiteDoors
+from gateway.ingest.pen import Pen
 from gateway.ingest.records import decode, to_fact
 from gateway.instants import parse_instant, rfc3339
 from gateway.shapes import occurrence_json
@@ -609,3 +612,25 @@ async def test_a_desk_made_again_from_the_store_says_the_same(post: Post) -> Non
         for watch in (live, again.watch)
     )
     assert rebuilt == shown
+
+
+async def test_a_record_of_the_quarter_is_remembered_when_the_gateway_starts_at_its_end(
+    tmp_path: Path,
+) -> None:
+    text = YARD.replace(
+        "duties:\n", "duties:\n  - {id: muster, kind: record, times: 1, per: quarter}\n"
+    ).replace("posts:\n", "people:\n  - {id: li, name: 李强, role: guard}\nposts:\n", 1)
+    begin, end = parse_instant("2026-06-30T00:00:00+08:00"), parse_instant("2026-10-02T00:00:00+08:00")
+    plan = plan_of(text, begin)
+    store = await SqliteStore.open(tmp_path / "patrol.sqlite")
+    try:
+        row, _ = Pen().sign(
+            SiteDoors([plan], Hearing()), {"form": "muster", "by": "li"}, begin + 3 * 24 * HOUR
+        )
+        await store.commit(Commit(begin, facts=[row]))
+        desk = await Desk.rebuild([plan], store, end)
+        desk.watch.step(end)
+        found = [o for o in desk.watch.occurrences(end, 0, end) if o.duty == "muster"]
+        assert [o.reason.code for o in found] == ["signed", "awaiting_signature"]
+    finally:
+        await store.close()

@@ -20,6 +20,8 @@ site: hall
 name: 大厅
 timezone: Asia/Shanghai
 night: {from: "22:00", to: "06:00"}
+people:
+  - {id: li, name: 李强, role: guard, card: "04A1B2C3D4E5F6"}
 posts:
   - {id: desk, name: 前台, kind: desk}
 checkpoints:
@@ -46,6 +48,7 @@ def record(seq: int = 1, type: str = "scan", **members: Any) -> dict[str, Any]:
     of_type: dict[str, dict[str, Any]] = {
         "scan": {"tag": TAG},
         "radio": {"post": "desk", "outcome": "answered"},
+        "signature": {"form": "check", "by": "li"},
         "gate": {"event": "opened"},
         "report": {"category": "light", "text": "灯坏了"},
         "status": {"buffered": 0, "high_seq": seq},

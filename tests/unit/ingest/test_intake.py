@@ -10,8 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.desk import fact_from_row
+from gateway.domain.facts import Signature
 from gateway.ingest.delivery import Delivery
 from gateway.ingest.intake import Taken
+from gateway.ingest.pen import DESK, Pen
+from gateway.ingest.records import RefusedError
 from gateway.instants import rfc3339
 from gateway.store.port import Commit
 from tests.unit.ingest.hall import MINUTE, NOW, SECOND, Hall, Wire, raw, record
@@ -393,3 +397,37 @@ def test_what_an_earlier_boot_lost_is_dated_by_the_wall_clock_or_not_at_all() ->
 def test_a_range_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     assert Hall().reasons(heartbeat(9, lost=lost(2, 8, **wrong))) == ["bad_lost"]
     assert Hall().reasons(heartbeat(9, lost=lost(2, 8) * 17)) == ["bad_lost"]
+
+
+# -- signatures
+
+
+def test_a_signature_of_somebody_unknown_is_refused_and_of_a_known_card_is_not() -> None:
+    hall = Hall()
+    refused = hall.take(raw(record(1, "signature", by="nobody")))
+    assert [row.reason for row in refused.commit.refused] == ["unknown_person"]
+    assert hall.take(raw(record(2, "signature", by="04:a1:b2:c3:d4:e5:f6"))).commit.refused == []
+    elsewhere = hall.take(raw(record(3, "signature", post="roof")))
+    assert [row.reason for row in elsewhere.commit.refused] == ["unknown_post"]
+
+
+def test_each_signature_at_the_desk_is_a_record_of_its_own_that_reads_back_as_the_same_fact() -> None:
+    hall, pen = Hall(), Pen()
+    said = {
+        "form": "check",
+        "by": "li",
+        "post": None,
+        "text": "all well",
+        "items": [{"item": "door", "ok": True}],
+    }
+    first, fact = pen.sign(hall.doors, said, NOW)
+    second, _ = pen.sign(hall.doors, said, NOW)
+    assert (first.device, first.seq, second.seq) == (DESK, 1, 2)
+    assert Pen().sign(hall.doors, said, NOW)[0].boot != first.boot
+    read = fact_from_row(first)
+    assert isinstance(read, Signature)
+    assert (read.id, read.by, read.text, read.occurred_at) == (fact.id, "li", "all well", NOW)
+    with pytest.raises(RefusedError, match="unknown_person"):
+        pen.sign(hall.doors, said | {"by": "nobody"}, NOW)
+    with pytest.raises(RefusedError, match="bad_form"):
+        pen.sign(hall.doors, said | {"form": "No Form"}, NOW)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.facts import GateEvent, RadioCall, Report, Scan, Status
+from gateway.domain.facts import GateEvent, RadioCall, Report, Scan, Signature, Status
 from gateway.ingest.event_time import TimeUnknownError
 from gateway.ingest.records import (
     MAX_PAYLOAD,
@@ -190,6 +190,14 @@ def test_what_a_record_says_is_what_the_fact_says() -> None:
     call = fact(type="radio", outcome="abnormal", by="wang", note="无人")
     assert isinstance(call, RadioCall)
     assert (call.post, call.outcome, call.by, call.note) == ("desk", "abnormal", "wang", "无人")
+    items = [{"item": "hydrant box", "ok": False, "note": "seal broken"}, {"item": "exit sign", "ok": True}]
+    signed = fact(type="signature", post="desk", text="checked", items=items)
+    assert isinstance(signed, Signature)
+    assert (signed.form, signed.by, signed.post, signed.text) == ("check", "li", "desk", "checked")
+    assert (signed.abnormal, signed.failed) == (True, ("hydrant box",))
+    settled = fact(type="signature", items=items, result="done")
+    assert isinstance(settled, Signature)
+    assert (settled.abnormal, settled.failed) == (False, ("hydrant box",))
     gate = fact(
         type="gate", event="vehicle_in", plate="粤B12345", **{"pass": "P-7"}, cause="plate", lane="in"
     )
