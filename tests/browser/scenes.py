@@ -621,7 +621,13 @@ def outage() -> Json:
     rounds: list[Json] = night["rounds"]
     [garage] = [each for each in rounds if each["id"].startswith("garage@")]
     no_proof = garage["reason"]
-    unverified = {"inhibited_by": "A-32", "steps_told": 0, "loud_since": None, "told": [], "told_at": None}
+    unverified: Json = {
+        "inhibited_by": "A-32",
+        "steps_told": 0,
+        "loud_since": None,
+        "told": [],
+        "told_at": None,
+    }
     silent = alert(
         "A-32",
         "device_silent",
