@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 SOURCES := pyproject.toml hatch_build.py $(shell git ls-files dashboard 2>/dev/null || find dashboard -type f -not -path '*/node_modules/*')
 
-.PHONY: demo install test lint unit browser bench clean
+.PHONY: demo install test lint unit browser bench score clean
 
 demo: install  ## an accelerated night at a simulated estate, with the dashboard (SPEED=1 for real time)
 	@exec $(BIN)/patrol-gateway demo $(if $(SPEED),--speed $(SPEED)) $(DEMO_ARGS)
@@ -19,6 +19,9 @@ test: $(STAMPS)/test  ## what CI runs: formatting, types, and all tests with rea
 
 bench: $(STAMPS)/test  ## the benchmark tables, and bench.json (QUICK=1: under 2 minutes)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" QUICK=$(QUICK) $(BIN)/python -m tests.benchmarks
+
+score: $(STAMPS)/test  ## bad nights in simulated time, scored against the truth (NIGHTS=300 SEED=1)
+	@NIGHTS=$(NIGHTS) SEED=$(SEED) $(BIN)/python -m tests.score
 
 clean:  ## remove everything that was made here
 	rm -rf $(VENV) gateway/_dashboard dashboard/node_modules dashboard/dist

@@ -13,6 +13,7 @@ class Visit:
 
     checkpoint: str
     at: int
+    devices: tuple[str, ...]  # usually one; none when nobody has a scanner
 
 
 @dataclass(frozen=True, slots=True)

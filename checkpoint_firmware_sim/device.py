@@ -26,6 +26,9 @@ MAX_BATCH: Final = 500
 MAX_IN_FLIGHT: Final = 4 * MAX_BATCH
 """Records that may wait for an acknowledgement before the device stops sending."""
 
+MAX_GAPS: Final = 16
+"""Ranges of lost records in one status, at most; the others are told once these are acknowledged."""
+
 HEARTBEAT: Final = (45 * SECOND, 55 * SECOND)
 """Between two heartbeats, from device to device; the contract asks for at least one a minute."""
 
@@ -69,14 +72,21 @@ class Device:
         *,
         capacity: int = CAPACITY,
         ack_timeout: int = ACK_TIMEOUT,
+        odd_batches: bool = False,
     ) -> None:
-        """`ack_timeout` (ms) is how long the device waits for an acknowledgement before it sends again."""
+        """`ack_timeout` (ms) is how long the device waits for an acknowledgement before it sends again.
+
+        With `odd_batches` a backlog goes out in arrays of any size up to `MAX_BATCH`.
+        """
         self.id = id
         self.topic = f"patrol/v1/{site}/{id}"
         self.identity = f"{site}/{id}"
         self.flash = Flash(capacity)
         self.boot_id = ""
         self.linked = False
+        self.alive = True
+        self._odd_batches = odd_batches
+        self._told: tuple[str, int, list[tuple[Record, Record]]] | None = None  # boot, seq, gaps
         self._env = env
         self._random = random
         self._seq = 0
@@ -104,7 +114,7 @@ class Device:
             ppm = self._random.uniform(-MAX_PPM, MAX_PPM)
             self.clock = DeviceClock(now, offset, ppm, set_at=now)
         else:
-            self.clock.booted_at = now
+            self.clock.boot(now)
         self.boot_id = f"{self.flash.starts:x}-{self._random.getrandbits(24):06x}"
         self._seq = 0
 
@@ -116,12 +126,26 @@ class Device:
         self._ack_timeout = self._first_ack_timeout
         self._env.send(self, f"{self.topic}/state", b'{"online":true}', True)
         self._draining = bool(self.flash)
+        if self.flash.gaps:
+            # Ahead of the backlog: without it the gateway waits for records that are not there any more.
+            self._tell_gaps()
         self._pump(replayed=True)
         self._heartbeat(self._links)
 
     def link_down(self) -> None:
         """The connection is gone: from now on records are kept for later."""
         self.linked = False
+
+    def die(self) -> None:
+        """The battery is flat: nothing is recorded any more. What the flash holds stays."""
+        self.alive = False
+
+    def revive(self) -> None:
+        """A fresh battery: a new start, with a wall clock that has lost its time."""
+        self.alive = True
+        self._charge, self._charged_at = 100.0, self._env.now()
+        self.start()
+        self.clock.reset(self._env.now())
 
     @property
     def last_will(self) -> tuple[str, bytes]:
@@ -132,16 +156,28 @@ class Device:
 
     def record(self, type: str, **members: Any) -> int:
         """Make a record of what happens now; it is sent at once when connected. Returns its `seq`."""
+        self._make(type, members)
+        if self.linked:
+            self._pump(replayed=self.flash.unsent > 1)
+        return self._seq
+
+    def _make(self, type: str, members: dict[str, Any]) -> Record:
         now = self._env.now()
         self._seq += 1
         told = {name: value for name, value in members.items() if value is not None}
         clock = self.clock
-        self.flash.append(
-            Record(type, self.boot_id, self._seq, clock.wall(now), clock.mono(now), clock.confidence, told)
+        made = Record(
+            type, self.boot_id, self._seq, clock.wall(now), clock.mono(now), clock.confidence, told, now
         )
+        self.flash.append(made)
+        return made
+
+    def fill(self, share: float) -> None:
+        """Fill the ring to a share of its capacity, above 1 too, with lines of the device's own log."""
+        for _ in range(round(share * self.flash.capacity) - len(self.flash)):
+            self._make("report", {"category": "log", "text": "antenna tuned", "severity": "info"})
         if self.linked:
-            self._pump(replayed=self.flash.unsent > 1)
-        return self._seq
+            self._pump(replayed=True)
 
     def report_status(self, **members: Any) -> None:
         """Make a `status`: a heartbeat, or the answer to a command."""
@@ -164,7 +200,7 @@ class Device:
 
     def _pump(self, *, replayed: bool) -> None:
         while self.linked and self.flash.unsent and self.flash.in_flight < MAX_IN_FLIGHT:
-            records = self.flash.take(MAX_BATCH)
+            records = self.flash.take(self._random.randint(1, MAX_BATCH) if self._odd_batches else MAX_BATCH)
             bodies = [self._body(record, replayed) for record in records]
             payload = msgspec.json.encode(bodies if len(bodies) > 1 else bodies[0])
             self._wait_for_ack()
@@ -214,7 +250,27 @@ class Device:
             health["warning"] = "buffer_nearly_full"
         if self.flash.overwritten:
             health["overwritten"] = self.flash.overwritten
+        if self.flash.gaps:
+            told = [(gap.first, gap.last) for gap in self.flash.gaps[:MAX_GAPS]]
+            self._told = (status.boot, status.seq, told)
+            health["lost"] = [
+                {
+                    "boot": first.boot,
+                    "from": first.seq,
+                    "to": last.seq,
+                    "at": rfc3339(first.wall),
+                    "mono": first.mono,
+                    "until": rfc3339(last.wall),
+                    "until_mono": last.mono,
+                }
+                for first, last in told
+            ]
         return health
+
+    def _tell_gaps(self) -> None:
+        status = self._make("status", {})
+        payload = msgspec.json.encode(self._body(status, replayed=False))
+        self._env.send(self, f"{self.topic}/up", payload, False)
 
     def _wait_for_ack(self) -> None:
         if not self._waiting:
@@ -250,6 +306,9 @@ class Device:
     def _acknowledged(self, boot: object, seq: object) -> None:
         if not isinstance(boot, str) or not isinstance(seq, int):
             return
+        if self._told is not None and self._told[0] == boot and self._told[1] <= seq:
+            self.flash.told(self._told[2])
+            self._told = None
         if self.flash.free(boot, seq):
             self._acknowledged_at = self._env.now()
             self._ack_timeout = self._first_ack_timeout

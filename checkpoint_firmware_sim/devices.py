@@ -76,7 +76,13 @@ _KINDS: Final[dict[DeviceKind, type[Device]]] = {
 
 
 def make_device(
-    kind: DeviceKind, site: str, id: str, env: Environment, random: Random, ack_timeout: int = ACK_TIMEOUT
+    kind: DeviceKind,
+    site: str,
+    id: str,
+    env: Environment,
+    random: Random,
+    ack_timeout: int = ACK_TIMEOUT,
+    odd_batches: bool = False,
 ) -> Device:
     """A device of a kind, freshly started."""
-    return _KINDS[kind](site, id, env, random, ack_timeout=ack_timeout)
+    return _KINDS[kind](site, id, env, random, ack_timeout=ack_timeout, odd_batches=odd_batches)

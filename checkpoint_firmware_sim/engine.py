@@ -6,17 +6,19 @@ clock. Devices send through a `Transport`; what the gateway answers comes back t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
-from typing import Protocol
+from typing import Final, Protocol
 
 from checkpoint_firmware_sim.deeds import Call, Walk
 from checkpoint_firmware_sim.device import ACK_TIMEOUT, Device
 from checkpoint_firmware_sim.devices import Console, GateController, Scanner, make_device
-from checkpoint_firmware_sim.scenario import Scenario, check_against
+from checkpoint_firmware_sim.scenario import Deviation, Scenario, What, check_against
+from checkpoint_firmware_sim.times import HOUR, SECOND
 from checkpoint_firmware_sim.timetable import Timetable, make_timetable
 from checkpoint_firmware_sim.traffic import GateDeed
 from checkpoint_firmware_sim.truth import (
@@ -24,11 +26,16 @@ from checkpoint_firmware_sim.truth import (
     call_line,
     device_line,
     gate_line,
+    lost_line,
     skipped_line,
     walk_line,
 )
 from gateway.domain.plan import Plan
 from gateway.instants import rfc3339
+
+DAY: Final = 24 * HOUR
+FINDS_BACK: Final = 5 * SECOND
+"""How long after its broker is back a device notices, at most."""
 
 Transport = Callable[[str, bytes, int, bool], None]
 """Called with topic, payload, QoS and retain for each message that a device publishes."""
@@ -99,7 +106,8 @@ class ScenarioRun:
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = count()
         self._under_way: dict[int, Walk] = {}
-        self._out_of_reach: set[str] = set()
+        self._unrecorded: set[tuple[int, int]] = set()  # (walk, place)
+        self._away: Counter[str] = Counter()  # device → reasons why it has no connection
         self._tell(
             {
                 "what": "scenario",
@@ -113,7 +121,13 @@ class ScenarioRun:
         )
         self.devices = {
             spec.id: make_device(
-                spec.kind, plan.site, spec.id, self, Random(f"{self.seed}|{spec.id}"), ack_timeout
+                spec.kind,
+                plan.site,
+                spec.id,
+                self,
+                Random(f"{self.seed}|{spec.id}"),
+                ack_timeout,
+                scenario.network.odd_batches,
             )
             for spec in plan.devices
         }
@@ -174,7 +188,10 @@ class ScenarioRun:
             return
         self.ended = True
         for walk in self._under_way.values():
-            self._tell(walk_line(walk, self._now))
+            self._tell(walk_line(walk, self._now, self._places_unrecorded(walk)))
+        for device in self.devices.values():
+            if device.flash.lost:
+                self._tell(lost_line(self._now, device.id, device.flash.lost))
         self._tell({"what": "end", "at": rfc3339(self._now)})
 
     # What happens
@@ -187,6 +204,17 @@ class ScenarioRun:
             device = self.devices[outage.device]
             self.call_at(outage.start, partial(self._reach, device, False))
             self.call_at(outage.end, partial(self._reach, device, True))
+        for death in timetable.deaths:
+            device = self.devices[death.device]
+            self.call_at(death.start, partial(self._die, device))
+            self.call_at(death.end, partial(self._revive, device))
+        for at, id, share in timetable.fills:
+            self.call_at(at, partial(self.devices[id].fill, share))
+        for at, fault in timetable.clock_faults:
+            self.call_at(at, partial(self._upset, self.devices[fault.device or ""], fault))
+        for start, end in timetable.broker_outages:
+            self.call_at(start, self.cut_off)
+            self.call_at(end, self.reconnect)
         for at, id in timetable.restarts:
             self.call_at(at, partial(self._restart, self.devices[id]))
         for walk in timetable.walks:
@@ -203,13 +231,24 @@ class ScenarioRun:
     def _visit(self, walk: Walk, place: int) -> None:
         self._under_way[id(walk)] = walk
         visit = walk.visits[place]
-        scanner = self.devices.get(walk.walker.scanner or "")
-        if isinstance(scanner, Scanner):
-            scanner.badge(walk.walker.badge)
-            scanner.scan(self.plan.checkpoint_by_id[visit.checkpoint].tags[0])
+        scanners = [self.devices.get(device) for device in visit.devices]
+        working = [each for each in scanners if isinstance(each, Scanner) and each.alive]
+        for number, scanner in enumerate(working):
+            # A second scanner is held to the tag a moment later.
+            self.call_at(visit.at + number * SECOND, partial(self._scan, scanner, walk, visit.checkpoint))
+        if not working:
+            self._unrecorded.add((id(walk), place))
         if place == len(walk.visits) - 1:
             del self._under_way[id(walk)]
-            self._tell(walk_line(walk, visit.at))
+            self._tell(walk_line(walk, visit.at, self._places_unrecorded(walk)))
+
+    def _scan(self, scanner: Scanner, walk: Walk, checkpoint: str) -> None:
+        if scanner.alive:
+            scanner.badge(walk.walker.badge)
+            scanner.scan(self.plan.checkpoint_by_id[checkpoint].tags[0])
+
+    def _places_unrecorded(self, walk: Walk) -> set[int]:
+        return {place for walked, place in self._unrecorded if walked == id(walk)}
 
     def _call(self, call: Call) -> None:
         self._tell(call_line(call))
@@ -225,15 +264,60 @@ class ScenarioRun:
 
     def _boot(self, device: Device) -> None:
         self._tell(device_line(self._now, device.id, "boot", boot=device.boot_id))
-        if device.id not in self._out_of_reach:
+        if not self._away[device.id]:
             self._network.reach(device, True)
 
     def _restart(self, device: Device) -> None:
+        if not device.alive:
+            return
         self._network.reach(device, False)
         device.start()
         self._boot(device)
 
     def _reach(self, device: Device, reachable: bool) -> None:
-        (self._out_of_reach.discard if reachable else self._out_of_reach.add)(device.id)
         self._tell(device_line(self._now, device.id, "online" if reachable else "offline"))
-        self._network.reach(device, reachable)
+        self._connect(device, reachable)
+
+    def _connect(self, device: Device, reachable: bool) -> None:
+        """One reason less, or more, why a device has no connection."""
+        self._away[device.id] += -1 if reachable else 1
+        away = self._away[device.id] > 0
+        if away == device.linked:
+            self._network.reach(device, not away)
+
+    def _die(self, device: Device) -> None:
+        if device.alive:
+            self._tell(device_line(self._now, device.id, "dead"))
+            self._connect(device, False)
+            device.die()
+
+    def _revive(self, device: Device) -> None:
+        if not device.alive:
+            device.revive()
+            self._tell(device_line(self._now, device.id, "boot", boot=device.boot_id))
+            self._connect(device, True)
+
+    def cut_off(self) -> None:
+        """All devices lose their connection: the broker, or the gateway that is one, is gone."""
+        self._tell({"what": "cut_off", "at": rfc3339(self._now)})
+        for device in self.devices.values():
+            self._connect(device, False)
+
+    def reconnect(self) -> None:
+        """The broker is back: each device finds that out within a few seconds."""
+        self._tell({"what": "reconnected", "at": rfc3339(self._now)})
+        random = Random(f"{self.seed}|{self._now}")
+        for device in self.devices.values():
+            self.call_at(self._now + random.randint(0, FINDS_BACK), partial(self._connect, device, True))
+
+    def _upset(self, device: Device, fault: Deviation) -> None:
+        now, clock = self._now, device.clock
+        self._tell(device_line(now, device.id, fault.what, by_s=fault.by // SECOND))
+        if fault.what is What.CLOCK_STOPPED:
+            clock.stop(now)
+        elif fault.what is What.CLOCK_RESET:
+            clock.reset(now)
+        elif fault.what is What.CLOCK_DRIFTS:
+            clock.run_at(now, (-fault.by if fault.slow else fault.by) / DAY * 1_000_000)
+        else:
+            clock.step(now, fault.by if fault.what is What.CLOCK_AHEAD else -fault.by)

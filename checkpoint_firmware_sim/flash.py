@@ -29,6 +29,19 @@ class Record:
     mono: int  # ms
     clock: str
     members: dict[str, Any]
+    made_at: int = 0  # true ms, which the device itself does not know
+
+
+@dataclass(slots=True)
+class Gap:
+    """Records of one boot, one after the other, that were overwritten before they were stored anywhere else."""
+
+    first: Record
+    last: Record
+
+    def follows(self, record: Record) -> bool:
+        """Whether a record is the next one after the gap."""
+        return record.boot == self.last.boot and record.seq == self.last.seq + 1
 
 
 class Flash:
@@ -39,6 +52,10 @@ class Flash:
         self.starts = 0
         self.overwritten = 0
         """Records that were lost because the ring was full."""
+        self.gaps: list[Gap] = []
+        """What was lost and nobody has been told of yet."""
+        self.lost: list[Record] = []
+        """Everything that was lost, for the truth: a real device does not know it any more."""
         self._ring: deque[Record] = deque()
         self._sent = 0
 
@@ -68,10 +85,26 @@ class Flash:
     def append(self, record: Record) -> None:
         """Keep a record. When the ring is full the oldest one is overwritten, and counted."""
         if len(self._ring) == self.capacity:
-            self._ring.popleft()
+            self._lose(self._ring.popleft())
             self._sent = max(0, self._sent - 1)
-            self.overwritten += 1
         self._ring.append(record)
+
+    def _lose(self, record: Record) -> None:
+        self.overwritten += 1
+        self.lost.append(record)
+        if self.gaps and self.gaps[-1].follows(record):
+            self.gaps[-1].last = record
+        else:
+            self.gaps.append(Gap(record, record))
+
+    def told(self, gaps: list[tuple[Record, Record]]) -> None:
+        """Somebody knows of these gaps, given as first and last record; what was lost since is still untold."""
+        last_told = {id(first): last for first, last in gaps}
+        for gap in self.gaps:
+            last = last_told.get(id(gap.first))
+            if last is not None and last is not gap.last:
+                gap.first = last
+        self.gaps = [gap for gap in self.gaps if last_told.get(id(gap.first)) is not gap.last]
 
     def take(self, limit: int) -> list[Record]:
         """The next records to send, at most `limit`; from now on they count as sent."""

@@ -28,7 +28,7 @@ class Mishaps:
 
     def of_round(self, duty: str, at: int) -> Deviation | None:
         """What goes wrong with a round of a duty that would start at `at`."""
-        return self._take(at, lambda deviation: deviation.duty == duty)
+        return self._take(at, lambda deviation: deviation.duty == duty and deviation.what is not What.RESTART)
 
     def of_call(self, post: str, at: int) -> Deviation | None:
         """What goes wrong with a call to a post at `at`."""

@@ -44,6 +44,8 @@ class Owed:
     opens_at: int
     due_at: int
     done_at: int | None = None
+    provable: bool = True
+    """False when it was done, or may have been, and every record of that was never made or is lost."""
 
     @property
     def in_time(self) -> bool:
@@ -63,13 +65,28 @@ class Happened:
     gates: list[Line] = field(default_factory=list)
     devices: list[Line] = field(default_factory=list)
     longest_walk: dict[str, int] = field(default_factory=dict)
+    walked_with: dict[str, set[str]] = field(default_factory=dict)
+    unrecorded: dict[Track, list[Done]] = field(default_factory=dict)
+    """Complete walks, and calls, that left no full record: nobody can know of them."""
+    lost: dict[str, list[Window]] = field(default_factory=dict)
+    """Device → from when until when its records were lost for good."""
+    _begun: dict[str, dict[str, int]] = field(default_factory=dict)  # duty → checkpoint → visited
+    _lost_at: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, plan: Plan, lines: Sequence[Line], until: int | None = None) -> Happened:
         """Sort a truth log; `until` cuts it off, which otherwise its last line does."""
-        last = max(parse_instant(line["at"]) for line in lines if line["what"] != "skipped")
+        # Devices live on after the end of the scenario; a run that was killed has no end.
+        ends = [line for line in lines if line["what"] == "end"]
+        told = ends or [line for line in lines if line["what"] != "skipped"]
+        last = max(parse_instant(line["at"]) for line in told)
         until = last if until is None else min(until, last)
         happened = cls(plan, parse_instant(lines[0]["from"]), until)
+        for line in lines:
+            if line["what"] == "device" and line["event"] == "lost":
+                span = parse_instant(line["from"]), parse_instant(line["to"])
+                happened.lost.setdefault(line["device"], []).append(span)
+                happened._lost_at[line["device"]] = [parse_instant(each["at"]) for each in line["records"]]
         for line in lines:
             if parse_instant(line["at"]) <= until:
                 happened._take(line)
@@ -80,7 +97,7 @@ class Happened:
     def offline(self, device: str | None, at: int) -> bool:
         """Whether a device had no connection at an instant."""
         past = [line for line in self.devices if line["device"] == device and parse_instant(line["at"]) <= at]
-        changes = [line["event"] for line in past if line["event"] != "boot"]
+        changes = [line["event"] for line in past if line["event"] in ("offline", "online")]
         return bool(changes) and changes[-1] == "offline"
 
     def _take(self, line: Line) -> None:
@@ -93,7 +110,9 @@ class Happened:
                 at = parse_instant(line["at"])
                 for duty in self.plan.duties:
                     if duty.kind is DutyKind.RADIO_CHECK and line["post"] in duty.posts:
-                        self.done.setdefault((duty.id, line["post"]), []).append(Done(at, at))
+                        recorded = self._is_recorded((line.get("device"),), at)
+                        found = self.done if recorded else self.unrecorded
+                        found.setdefault((duty.id, line["post"]), []).append(Done(at, at))
         elif what == "gate":
             self.gates.append(line)
         elif what == "device":
@@ -104,8 +123,47 @@ class Happened:
         start, end = parse_instant(visits[0]["at"]), parse_instant(visits[-1]["at"])
         duty, route = line["duty"], self.plan.route_by_id[line["route"]]
         self.longest_walk[duty] = max(self.longest_walk.get(duty, 0), end - start)
-        if _complete(route, visits):
+        devices = self.walked_with.setdefault(duty, set())
+        recorded = []
+        for visit in visits:
+            scanners = visit.get("devices", [line.get("device")])
+            devices.update(scanners)
+            if visit.get("recorded", True) and self._is_recorded(scanners, parse_instant(visit["at"])):
+                recorded.append(visit)
+        if len(recorded) < len(visits) and _complete(route, visits):
+            self.unrecorded.setdefault((duty, route.id), []).append(Done(start, end))
+        if route.order is Order.FREE:
+            self._visited(duty, route, start, recorded)
+        elif _complete(route, recorded):
             self.done.setdefault((duty, route.id), []).append(Done(start, end))
+
+    def _visited(self, duty: str, route: Route, start: int, visits: list[dict[str, Any]]) -> None:
+        """In free order it does not matter in how many walks of one period all checkpoints were visited."""
+        begun = self._begun.get(duty, {})
+        if begun and self._period(duty, start) != self._period(duty, min(begun.values())):
+            begun = {}
+        for visit in visits:
+            at = parse_instant(visit["at"])
+            begun.setdefault(visit["checkpoint"], at)
+            if set(route.checkpoints) <= set(begun):
+                self.done.setdefault((duty, route.id), []).append(Done(min(begun.values()), at))
+                begun = {}
+        self._begun[duty] = begun
+
+    def _period(self, duty: str, at: int) -> Window | None:
+        cadence = next(each for each in self.plan.duties if each.id == duty).cadence
+        if isinstance(cadence, At):
+            return None
+        per = cadence.during if isinstance(cadence, Every) else cadence.per
+        running = periods(self.plan, per, self.since, self.until)
+        return next(((a, z) for a, z in running if a <= at < z), None)
+
+    def _is_recorded(self, devices: Sequence[str | None], at: int) -> bool:
+        """Whether what was entered at one of the devices is still there, or never was lost."""
+        lost = [
+            any(abs(each - at) <= 2 * SECOND for each in self._lost_at.get(id or "", ())) for id in devices
+        ]
+        return not lost or not all(lost)
 
 
 def _complete(route: Route, visits: list[dict[str, Any]]) -> bool:
@@ -137,11 +195,25 @@ def owed_by(happened: Happened, duty: Duty, subject: str, shown: Sequence[Window
         found = _planned(happened, cadence, done, shown)
     else:
         found = _counted(happened, cadence, done)
-    return [
+    owed = [
         Owed(duty.id, subject, *each)
         for each in sorted(found, key=lambda each: each[1])
         if each[1] < happened.until
     ]
+    for each in owed:
+        each.provable = each.in_time or not _may_have_been_done(happened, duty, each)
+    return owed
+
+
+def _may_have_been_done(happened: Happened, duty: Duty, owed: Owed) -> bool:
+    """Whether it was done without leaving a record, or records of its time were lost."""
+    begin = owed.opens_at - REACH
+    if any(begin <= each.end <= owed.due_at for each in happened.unrecorded.get((duty.id, owed.subject), ())):
+        return True
+    post = owed.subject if duty.kind is DutyKind.RADIO_CHECK else duty.post
+    devices = {*happened.plan.proof_devices(duty, post), *happened.walked_with.get(duty.id, ())}
+    spans = [span for device in devices for span in happened.lost.get(device, ())]
+    return any(start <= owed.due_at and end >= begin for start, end in spans)
 
 
 _Found = tuple[int, int, int | None]

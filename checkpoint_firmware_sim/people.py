@@ -8,8 +8,9 @@ from itertools import pairwise
 from math import dist
 from random import Random
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from checkpoint_firmware_sim.times import SECOND
+from checkpoint_firmware_sim.times import DAY_MINUTES, SECOND, local_minutes
 from gateway.domain.plan import DeviceKind, Duty, Person, Plan, Route
 
 SLOWEST: Final = 1.0
@@ -45,23 +46,51 @@ def person_for(plan: Plan, by: str) -> Person | None:
 
 
 class Staff:
-    """Deals the guards of a plan to the posts that have rounds to walk, and scanners to them."""
+    """Deals the guards of a plan to the posts that have rounds to walk, and scanners to them.
 
-    def __init__(self, plan: Plan, random: Random) -> None:
+    With each shift other guards take over, as far as there are enough, and the scanner of their post with it.
+    """
+
+    def __init__(self, plan: Plan, random: Random, start: int) -> None:
+        """`start` (ms): the shift that runs then has the first guards."""
         self._plan = plan
         self._random = random
+        self._zone = ZoneInfo(plan.timezone)
+        self._first_shift = self._shift_at(start)
         self._scanners = [device for device in plan.devices if device.kind is DeviceKind.SCANNER]
         walking = [duty for duty in plan.duties if duty.route is not None]
         named = {person.id for duty in walking if duty.by and (person := person_for(plan, duty.by))}
-        posts = dict.fromkeys(duty.post for duty in walking if duty.post and not duty.by)
-        guards = [person for person in plan.people if person.role == "guard" and person.id not in named]
-        guard_of: dict[str, Person] = dict(zip(posts, guards, strict=False))
-        self._of_post = {post: self._make(guard_of.get(post), post) for post in posts}
-        self._spare = guards[len(posts) :]
+        self._posts = tuple(dict.fromkeys(duty.post for duty in walking if duty.post and not duty.by))
+        self._guards = [person for person in plan.people if person.role == "guard" and person.id not in named]
+        # A shift for which there are no more guards is walked by those of another one.
+        self._reliefs = min(max(1, len(plan.shifts)), max(1, len(self._guards) // max(1, len(self._posts))))
+        self._on_duty: dict[int, dict[str, Walker]] = {}
         self._others: dict[str, Walker] = {}
+        self._guards_of(0)
 
-    def walker(self, duty: Duty) -> Walker:
-        """Who walks a round duty."""
+    def _guards_of(self, relief: int) -> dict[str, Walker]:
+        """Who walks for each post, so many shifts after the first one."""
+        relief %= self._reliefs
+        if relief not in self._on_duty:
+            guards = self._guards[relief * len(self._posts) :]
+            guard_of: dict[str, Person] = dict(zip(self._posts, guards, strict=False))
+            self._on_duty[relief] = {post: self._make(guard_of.get(post), post) for post in self._posts}
+        return self._on_duty[relief]
+
+    def _shift_at(self, at: int) -> int:
+        minutes = local_minutes(self._zone, at)
+        running = (
+            place
+            for place, shift in enumerate(self._plan.shifts)
+            if (minutes - shift.span.from_) % DAY_MINUTES
+            < (shift.span.to - shift.span.from_ - 1) % DAY_MINUTES + 1
+        )
+        return next(running, 0)
+
+    def walker(self, duty: Duty, at: int) -> Walker:
+        """Who walks a round duty that is begun at about `at` (ms)."""
+        relief = (self._shift_at(at) - self._first_shift) % max(1, len(self._plan.shifts))
+        of_post = self._guards_of(relief)
         if duty.by:
             person = person_for(self._plan, duty.by)
             key = person.id if person else duty.by
@@ -69,11 +98,11 @@ class Staff:
                 self._others[key] = self._make(person, duty.post, duty.by)
             return self._others[key]
         if duty.post:
-            return self._of_post[duty.post]
-        if self._of_post:
-            return next(iter(self._of_post.values()))
+            return of_post[duty.post]
+        if of_post:
+            return next(iter(of_post.values()))
         if "" not in self._others:
-            self._others[""] = self._make(self._spare[0] if self._spare else None, None)
+            self._others[""] = self._make(self._guards[0] if self._guards else None, None)
         return self._others[""]
 
     def _make(self, person: Person | None, post: str | None, role: str = "guard") -> Walker:

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from checkpoint_firmware_sim.deeds import Skipped, Visit, Walk
 from checkpoint_firmware_sim.diary import Diary, Need
 from checkpoint_firmware_sim.mishaps import Mishaps
-from checkpoint_firmware_sim.people import Staff, stroll, way
+from checkpoint_firmware_sim.people import Staff, Walker, stroll, way
 from checkpoint_firmware_sim.scenario import Deviation, What
 from checkpoint_firmware_sim.times import MINUTE, SECOND, days_touching, periods
 from gateway.domain.calendar import PlannedTimes
@@ -64,7 +64,7 @@ class Rounds:
         self._mishaps = mishaps
         self._random = random
         self._diary_of = diary_of
-        self._staff = Staff(plan, random)
+        self._staff = Staff(plan, random, start)
         self._wishes: list[tuple[int, int, Wish]] = []
         self._order = count()
 
@@ -137,26 +137,27 @@ class Rounds:
             due = opens + _allowed(cadence)
             if due > wish.until:
                 return
-            length = self._length(wish.duty)
+            length = self._length(wish.duty, opens)
             spare = min(
                 round(cadence.gap_s * SECOND * COMFORT * self._random.uniform(1, 1.4)), (due - opens) // 3
             )
             suits = max(due - spare - length, opens)
             self._wish(Wish(wish.duty, suits, opens, due, wish.until, as_late_as_possible=True))
 
-    def _length(self, duty: Duty) -> int:
+    def _length(self, duty: Duty, at: int) -> int:
         """About how long a round takes."""
         route = self._plan.route_by_id[duty.route or ""]
-        walker = self._staff.walker(duty)
+        walker = self._staff.walker(duty, at)
         return stroll(self._plan, route, route.checkpoints, walker, Random(0))[-1]
 
     def _walk(self, wish: Wish, mishap: Deviation | None) -> Walk | None:
         route = self._plan.route_by_id[wish.duty.route or ""]
-        walker = self._staff.walker(wish.duty)
+        walker = self._staff.walker(wish.duty, wish.suits)
+        second = mishap.device if mishap is not None and mishap.what is What.TWO_SCANNERS else None
         checkpoints = _with_mishap(route.checkpoints, mishap)
         times = stroll(self._plan, route, checkpoints, walker, self._random)
         need = Need(
-            tuple(self._diary_of(name) for name in (walker.name, walker.scanner) if name is not None),
+            tuple(self._diary_of(name) for name in (walker.name, walker.scanner, second) if name is not None),
             times[-1],
             checkpoints[0],
             checkpoints[-1],
@@ -167,7 +168,8 @@ class Rounds:
             return None
         need.note(start)
         visits = tuple(
-            Visit(checkpoint, start + time) for checkpoint, time in zip(checkpoints, times, strict=True)
+            Visit(checkpoint, start + time, _scanners(walker, place, second, mishap))
+            for place, (checkpoint, time) in enumerate(zip(checkpoints, times, strict=True))
         )
         return Walk(walker, wish.duty.id, route.id, visits)
 
@@ -185,6 +187,16 @@ class Rounds:
         else:
             start = need.earliest(wish.suits, due_at)
         return start if start is not None else need.earliest(wish.opens_at + SECOND, due_at)
+
+
+def _scanners(walker: Walker, place: int, second: str | None, mishap: Deviation | None) -> tuple[str, ...]:
+    """With which scanners somebody who carries one or two taps the tag at a place of the walk."""
+    own = (walker.scanner,) if walker.scanner else ()
+    if second is None or second == walker.scanner:
+        return own
+    if mishap is not None and mishap.both:
+        return (*own, second)
+    return (second,) if place % 2 else own
 
 
 def is_complete(plan: Plan, walk: Walk) -> bool:

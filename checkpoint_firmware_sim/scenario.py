@@ -36,7 +36,34 @@ class What(StrEnum):
     ABNORMAL = "abnormal"  # `post` answers that something is wrong: `note`
     FORCED = "forced"  # somebody breaks through the barrier of `device`; it is put right after `by`
     OFFLINE = "offline"  # `device` has no connection for `by`; its records come later
-    RESTART = "restart"  # `device` starts anew
+    RESTART = "restart"  # `device` starts anew; with `duty` in the middle of its next round
+    BATTERY_DEAD = "battery_dead"  # `device` is without power for `by`: what is tapped then is not recorded
+    FULL_BUFFER = "full_buffer"  # `device` is offline for `by`; half-way its ring is filled up to `fill`
+    CLOCK_STOPPED = "clock_stopped"  # the wall clock of `device` stands still
+    CLOCK_RESET = "clock_reset"  # the wall clock of `device` shows the year 2000
+    CLOCK_AHEAD = "clock_ahead"  # the wall clock of `device` jumps forward `by`
+    CLOCK_BACK = "clock_back"  # the wall clock of `device` jumps back `by`
+    CLOCK_DRIFTS = "clock_drifts"  # both clocks of `device` gain `by` in a day; they lose it with `slow`
+    TWO_SCANNERS = "two_scanners"  # a round of `duty` is scanned by turns with `device`, too; or with `both`
+    BROKER_RESTART = "broker_restart"  # all devices lose their connection for `by`
+    GATEWAY_RESTART = "gateway_restart"  # the gateway is killed at the `moment`, and is away for `by`
+
+
+CLOCK_FAULTS: Final = (
+    What.CLOCK_STOPPED,
+    What.CLOCK_RESET,
+    What.CLOCK_AHEAD,
+    What.CLOCK_BACK,
+    What.CLOCK_DRIFTS,
+)
+
+
+class Moment(StrEnum):
+    """When a gateway is killed."""
+
+    IDLE = "idle"  # between two messages
+    RECEIVED = "received"  # with a message received and not yet stored
+    STORED = "stored"  # with a message stored and not yet acknowledged
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +80,20 @@ class Deviation:
     count: int = 1
     never: bool = False
     note: str | None = None
+    fill: float = 0.95  # of the ring's capacity; above 1 the oldest records are lost
+    slow: bool = False
+    both: bool = False
+    moment: Moment = Moment.IDLE
+
+
+@dataclass(frozen=True, slots=True)
+class Rough:
+    """What the network does to messages: parts of them, from 0 to 1. Only played in simulated time."""
+
+    duplicated: float = 0.0  # come twice
+    reordered: float = 0.0  # come some seconds later than others that were sent after them
+    lost_acks: float = 0.0  # acknowledgements that do not reach the device
+    odd_batches: bool = False  # devices send a backlog in arrays of any size
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +106,23 @@ class Scenario:
     seed: int = 1
     speed: float = 60.0
     traffic_per_hour: float = 6.0  # vehicles in and out at each gate
+    network: Rough = Rough()
     deviations: tuple[Deviation, ...] = field(default=())
 
 
-_NEEDS: Final[Mapping[What, str]] = {
-    What.MISSED_ROUND: "duty",
-    What.LATE_ROUND: "duty",
-    What.INCOMPLETE_ROUND: "duty",
-    What.WRONG_ORDER: "duty",
-    What.NOT_CALLED: "post",
-    What.NO_ANSWER: "post",
-    What.ABNORMAL: "post",
-    What.FORCED: "device",
-    What.OFFLINE: "device",
-    What.RESTART: "device",
+_NEEDS: Final[Mapping[What, tuple[str, ...]]] = {
+    What.MISSED_ROUND: ("duty",),
+    What.LATE_ROUND: ("duty",),
+    What.INCOMPLETE_ROUND: ("duty", "skip"),
+    What.WRONG_ORDER: ("duty",),
+    What.NOT_CALLED: ("post",),
+    What.NO_ANSWER: ("post",),
+    What.ABNORMAL: ("post",),
+    What.TWO_SCANNERS: ("duty", "device"),
+    What.BROKER_RESTART: (),
+    What.GATEWAY_RESTART: (),
 }
+"""What a deviation needs; the others need a `device`."""
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -113,14 +156,30 @@ def _deviation(place: int, entry: Any) -> Deviation:
     if not isinstance(entry, dict):
         raise ScenarioError(f"{where}must be a mapping with at least `what` and `after`")
     deviation = Deviation(**_members(entry, _DEVIATION, ("what", "after"), where))
-    needed = _NEEDS[deviation.what]
-    if getattr(deviation, needed) is None:
-        raise ScenarioError(f"{where}{deviation.what} needs `{needed}`")
-    if deviation.what is What.INCOMPLETE_ROUND and deviation.skip is None:
-        raise ScenarioError(f"{where}incomplete_round needs `skip`, a checkpoint of the route")
+    for needed in _NEEDS.get(deviation.what, ("device",)):
+        if getattr(deviation, needed) is None:
+            raise ScenarioError(f"{where}{deviation.what} needs `{needed}`")
     return deviation
 
 
+def _network(entry: Any) -> Rough:
+    if not isinstance(entry, dict):
+        raise ValueError("must be a mapping")
+    return Rough(**_members(entry, _ROUGH, (), ""))
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value
+
+
+_ROUGH: Final[Mapping[str, Any]] = {
+    "duplicated": float,
+    "reordered": float,
+    "lost_acks": float,
+    "odd_batches": _switch,
+}
 _SCENARIO: Final[Mapping[str, Any]] = {
     "site": str,
     "start": parse_local,
@@ -128,6 +187,7 @@ _SCENARIO: Final[Mapping[str, Any]] = {
     "seed": int,
     "speed": float,
     "traffic_per_hour": float,
+    "network": _network,
 }
 _DEVIATION: Final[Mapping[str, Any]] = {
     "what": What,
@@ -138,8 +198,12 @@ _DEVIATION: Final[Mapping[str, Any]] = {
     "skip": str,
     "by": parse_duration,
     "count": int,
-    "never": bool,
+    "never": _switch,
     "note": str,
+    "fill": float,
+    "slow": _switch,
+    "both": _switch,
+    "moment": Moment,
 }
 
 
@@ -177,6 +241,9 @@ def check_against(scenario: Scenario, plan: Plan) -> None:
         if deviation.what is What.FORCED and deviation.device is not None:
             gates = [device.id for device in plan.devices if device.kind is DeviceKind.GATE]
             _known(where, "gate", deviation.device, gates)
+        if deviation.what is What.TWO_SCANNERS:
+            scanners = [device.id for device in plan.devices if device.kind is DeviceKind.SCANNER]
+            _known(where, "scanner", deviation.device, scanners)
         if deviation.skip is not None and deviation.duty is not None:
             route = plan.route_by_id[duties[deviation.duty].route or ""]
             _known(where, f"checkpoint of route {route.id}", deviation.skip, route.checkpoints)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from checkpoint_firmware_sim.owed import Happened, Owed, owed_by, tracks
 from checkpoint_firmware_sim.times import MINUTE, SECOND
-from gateway.domain.plan import Every
+from gateway.domain.plan import Duty, Every
 from gateway.instants import parse_instant, rfc3339
 
 Json = Mapping[str, Any]
@@ -79,11 +79,8 @@ def score(happened: Happened, occurrences: Sequence[Json], alerts: Sequence[Json
         ]
         windows = [(parse_instant(each["opens_at"]), parse_instant(each["due_at"])) for each in reported]
         owed = owed_by(happened, duty, subject, windows)
-        tolerance = SECOND
-        if isinstance(duty.cadence, Every):
-            # A round that was begun twice may be proved complete within either walk.
-            tolerance = TOLERANCE + happened.longest_walk.get(duty.id, 0)
-        pairs, unmatched = _match(owed, reported, tolerance)
+        tolerance = tolerance_of(happened, duty)
+        pairs, unmatched = match(owed, reported, tolerance)
         for each, report in pairs:
             if report is not None and not each.in_time:
                 failures[report["id"]] = each
@@ -92,13 +89,21 @@ def score(happened: Happened, occurrences: Sequence[Json], alerts: Sequence[Json
             _unexpected(result, happened, report, tolerance)
     _compare_events(result, happened, alerts)
     for alert in alerts:
-        if parse_instant(alert["opened_at"]) <= happened.until and not _has_cause(alert, happened, failures):
+        if parse_instant(alert["opened_at"]) <= happened.until and not has_cause(alert, happened, failures):
             words = f"{alert['id']} {alert['kind']} of {alert['subject']}, opened {alert['opened_at']}"
             result.count(alert["duty"] or "alerts", "wrong_alerts", words)
     return result
 
 
-def _match(
+def tolerance_of(happened: Happened, duty: Duty) -> int:
+    """How far apart (ms) the dues of one occurrence may be in truth and in the report."""
+    if isinstance(duty.cadence, Every):
+        # A round that was begun twice may be proved complete within either walk.
+        return TOLERANCE + happened.longest_walk.get(duty.id, 0)
+    return SECOND
+
+
+def match(
     owed: list[Owed], reported: list[Json], tolerance: int
 ) -> tuple[list[tuple[Owed, Json | None]], list[Json]]:
     """Each owed occurrence with the reported one whose due is nearest, the fulfilled ones with each other."""
@@ -158,7 +163,7 @@ def _unexpected(result: Score, happened: Happened, report: Json, tolerance: int)
 
 def _compare_events(result: Score, happened: Happened, alerts: Sequence[Json]) -> None:
     """What needs an alert by itself: a forced or faulty barrier, an abnormal answer, a call in vain."""
-    for kind, subject, at in _events(happened):
+    for kind, subject, at in events(happened):
         covered = any(
             alert["kind"] == kind
             and alert["subject"] == subject
@@ -169,7 +174,7 @@ def _compare_events(result: Score, happened: Happened, alerts: Sequence[Json]) -
         result.count("alerts", "right" if covered else "overlooked", words)
 
 
-def _events(happened: Happened) -> Iterable[tuple[str, str, int]]:
+def events(happened: Happened) -> Iterable[tuple[str, str, int]]:
     for line in happened.gates:
         if line["event"] in _EVENT_ALERTS:
             yield _EVENT_ALERTS[line["event"]], line["device"], parse_instant(line["at"])
@@ -182,11 +187,15 @@ def _events(happened: Happened) -> Iterable[tuple[str, str, int]]:
             yield "radio_no_answer", line["post"], at
 
 
-def _has_cause(alert: Json, happened: Happened, failures: Mapping[str, Owed]) -> bool:
+def has_cause(alert: Json, happened: Happened, failures: Mapping[str, Owed]) -> bool:
     """Whether something true is behind an alert. One that was withdrawn has taken itself back."""
     if alert["state"] == "withdrawn" or any(id in failures for id in alert["occurrences"]):
         return True
     opened = parse_instant(alert["opened_at"])
+    if alert["kind"] == "device_silent":
+        return happened.offline(alert["subject"], opened)
+    if alert["kind"] == "site_silent":
+        return any(happened.offline(device.id, opened) for device in happened.plan.devices)
     if alert["kind"] == "radio_no_answer":
         calls = (line for line in happened.calls if line["outcome"] == "no_answer")
         return any(
@@ -195,5 +204,5 @@ def _has_cause(alert: Json, happened: Happened, failures: Mapping[str, Owed]) ->
         )
     return any(
         kind == alert["kind"] and subject == alert["subject"] and at <= opened + MINUTE
-        for kind, subject, at in _events(happened)
+        for kind, subject, at in events(happened)
     )

@@ -54,6 +54,12 @@ def local_date(zone: ZoneInfo, at: int) -> date:
     return (_EPOCH + at * _MS).astimezone(zone).date()
 
 
+def local_minutes(zone: ZoneInfo, at: int) -> int:
+    """How many minutes after midnight local clocks show at an instant."""
+    shown = (_EPOCH + at * _MS).astimezone(zone)
+    return shown.hour * 60 + shown.minute
+
+
 def local_time_after(zone: ZoneInfo, minutes: int, at: int) -> int:
     """The first instant at or after `at` at which local clocks show `minutes` after midnight."""
     day = local_date(zone, at) - timedelta(days=1)

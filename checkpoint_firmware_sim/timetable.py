@@ -7,6 +7,7 @@ randomness of its own, so that a change to one leaves the others as they were.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from checkpoint_firmware_sim.diary import Diary
 from checkpoint_firmware_sim.mishaps import Mishaps
 from checkpoint_firmware_sim.people import leader_of
 from checkpoint_firmware_sim.rounds import Rounds
-from checkpoint_firmware_sim.scenario import Scenario, What
+from checkpoint_firmware_sim.scenario import CLOCK_FAULTS, Deviation, Moment, Scenario, What
 from checkpoint_firmware_sim.traffic import GateDeed, plan_break_in, plan_traffic
 from gateway.domain.plan import DeviceKind, DutyKind, Plan
 
@@ -32,6 +33,15 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayStop:
+    """The gateway is killed at the first `moment` from `at` on, and starts again `away` later (ms)."""
+
+    at: int
+    away: int
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
 class Timetable:
     """Everything that happens within `[start, end)` (ms)."""
 
@@ -42,6 +52,11 @@ class Timetable:
     gates: tuple[GateDeed, ...]
     outages: tuple[Outage, ...]
     restarts: tuple[tuple[int, str], ...]
+    deaths: tuple[Outage, ...]  # without power, not only without a connection
+    fills: tuple[tuple[int, str, float], ...]
+    clock_faults: tuple[tuple[int, Deviation], ...]
+    broker_outages: tuple[tuple[int, int], ...]
+    gateway_stops: tuple[GatewayStop, ...]
     skipped: tuple[Skipped, ...]
 
 
@@ -79,10 +94,34 @@ def make_timetable(plan: Plan, scenario: Scenario, start: int, seed: int) -> Tim
         tuple(rounds.walks),
         tuple(sorted(calls, key=lambda call: call.at)),
         tuple(sorted((deed for deed in gates if deed.at < end), key=lambda deed: deed.at)),
+        _outages(mishaps, What.OFFLINE, What.FULL_BUFFER),
+        tuple(_restarts(mishaps, rounds.walks)),
+        _outages(mishaps, What.BATTERY_DEAD),
         tuple(
-            Outage(deviation.device or "", at, at + deviation.by)
-            for at, deviation in mishaps.of_devices(What.OFFLINE)
+            (at + deviation.by // 2, deviation.device or "", deviation.fill)
+            for at, deviation in mishaps.of_devices(What.FULL_BUFFER)
         ),
-        tuple((at, deviation.device or "") for at, deviation in mishaps.of_devices(What.RESTART)),
+        tuple(mishaps.of_devices(*CLOCK_FAULTS)),
+        tuple((at, at + deviation.by) for at, deviation in mishaps.of_devices(What.BROKER_RESTART)),
+        tuple(
+            GatewayStop(at, deviation.by, deviation.moment)
+            for at, deviation in mishaps.of_devices(What.GATEWAY_RESTART)
+        ),
         tuple(skipped + rounds.skipped),
     )
+
+
+def _outages(mishaps: Mishaps, *kinds: What) -> tuple[Outage, ...]:
+    return tuple(
+        Outage(deviation.device or "", at, at + deviation.by) for at, deviation in mishaps.of_devices(*kinds)
+    )
+
+
+def _restarts(mishaps: Mishaps, walks: list[Walk]) -> Iterator[tuple[int, str]]:
+    for at, deviation in mishaps.of_devices(What.RESTART):
+        if deviation.duty is None:
+            yield at, deviation.device or ""
+            continue
+        walk = next((walk for walk in walks if walk.duty == deviation.duty and walk.start >= at), None)
+        if walk is not None:
+            yield (walk.start + walk.end) // 2, deviation.device or ""

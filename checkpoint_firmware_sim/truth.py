@@ -6,12 +6,13 @@ Every line has `what` and `at` (RFC 3339, UTC, ms). `what` is `scenario` (the fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TextIO
 
 import msgspec
 
-from checkpoint_firmware_sim.deeds import Call, Skipped, Walk
+from checkpoint_firmware_sim.deeds import Call, Skipped, Visit, Walk
+from checkpoint_firmware_sim.flash import Record
 from checkpoint_firmware_sim.traffic import GateDeed
 from gateway.instants import rfc3339
 
@@ -52,8 +53,8 @@ def read_truth(lines: Iterable[str]) -> list[Line]:
     return read
 
 
-def walk_line(walk: Walk, until: int) -> Line:
-    """A walk as far as it had come at `until` (ms)."""
+def walk_line(walk: Walk, until: int, unrecorded: Collection[int] = ()) -> Line:
+    """A walk as far as it had come at `until` (ms). `unrecorded`: places where no scanner worked."""
     visits = [visit for visit in walk.visits if visit.at <= until]
     return {
         "what": "walk",
@@ -62,8 +63,17 @@ def walk_line(walk: Walk, until: int) -> Line:
         "duty": walk.duty,
         "route": walk.route,
         "device": walk.walker.scanner,
-        "visits": [{"checkpoint": visit.checkpoint, "at": rfc3339(visit.at)} for visit in visits],
+        "visits": [
+            _visit(walk, visit) | ({"recorded": False} if place in unrecorded else {})
+            for place, visit in enumerate(visits)
+        ],
     }
+
+
+def _visit(walk: Walk, visit: Visit) -> Line:
+    line: Line = {"checkpoint": visit.checkpoint, "at": rfc3339(visit.at)}
+    own = () if walk.walker.scanner is None else (walk.walker.scanner,)
+    return line if visit.devices == own else line | {"devices": list(visit.devices)}
 
 
 def call_line(call: Call) -> Line:
@@ -86,6 +96,20 @@ def gate_line(deed: GateDeed) -> Line:
 def device_line(at: int, device: str, event: str, **members: Any) -> Line:
     """A device started (`boot`), lost its connection (`offline`) or may connect again (`online`)."""
     return {"what": "device", "at": rfc3339(at), "device": device, "event": event} | members
+
+
+def lost_line(at: int, device: str, records: Sequence[Record]) -> Line:
+    """Records that a device has overwritten, in the order in which they were made."""
+    made = [{"type": record.type, "at": rfc3339(record.made_at)} for record in records]
+    return {
+        "what": "device",
+        "at": rfc3339(at),
+        "device": device,
+        "event": "lost",
+        "from": made[0]["at"],
+        "to": made[-1]["at"],
+        "records": [each for each in made if each["type"] in ("scan", "radio", "gate")],
+    }
 
 
 def skipped_line(skipped: Skipped) -> Line:

@@ -26,6 +26,10 @@ class Clock:
             return self.start + machine - self.anchor
         return self.start + round((machine - self.anchor) * self.speed)
 
+    def elapsed(self) -> float:
+        """Machine seconds from any point on, never set: for pauses that no speed shortens."""
+        return time.monotonic()
+
     def seconds_until(self, at: int) -> float:
         """Machine seconds from now until the instant `at` (ms); never negative."""
         return max(0.0, (at - self.now()) / 1000 / self.speed)

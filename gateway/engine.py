@@ -110,7 +110,7 @@ class Engine:
         self._problem = ""  # why not, for people
         self.deaf_since: int | None = None
         """Since when no device can be heard (ms); None when they can."""
-        self._signed_at = 0.0  # loop time of the last commit
+        self._signed_at = 0.0  # elapsed time of the last commit (s)
         self._stopping = False
 
     def _doors(self, site: str) -> SiteDoors | None:
@@ -145,7 +145,7 @@ class Engine:
             heapq.heappush(self._timers, (now, site))
         if had_records:
             # Law 7: what was sent while this service was down comes first.
-            self._held = {}
+            self.hold()
 
     async def _recall_seqs(self) -> bool:
         refused: dict[tuple[str, str, str], list[int]] = {}
@@ -282,17 +282,13 @@ class Engine:
 
     async def run(self) -> None:
         """Work until `stop`; then finish what has come in."""
-        loop = asyncio.get_running_loop()
-        self._hold_began = self._last_backlog = loop.time()
-        self._began_at = self.clock.now()
-        self._signed_at = loop.time()
+        self._signed_at = self.clock.elapsed()
         while True:
             await self._something_to_do()
             if self._stopping and not self._inbox and not self._requests:
                 break
-            self.stepped_at = loop.time()
             work = await self._step()
-            work.commit.alive = loop.time() - self._signed_at >= SIGN_EVERY_S
+            work.commit.alive = self.clock.elapsed() - self._signed_at >= SIGN_EVERY_S
             if self._committing is not None:
                 await self._committing
                 self._committing = None
@@ -320,15 +316,25 @@ class Engine:
                 desk.watch.deaf(since or now, now if connected else None, now)
 
         self._requests.append(note)
-        self._hold()
+        self.hold()
 
-    def _hold(self) -> None:
+    async def turn(self) -> None:
+        """One step, written and acknowledged: for whoever lets time pass otherwise than `run` does."""
+        await self._commit(await self._step())
+        self._send_acks()
+
+    @property
+    def holding(self) -> bool:
+        """Whether a backlog is being read, and deadlines wait."""
+        return self._held is not None
+
+    def hold(self) -> None:
         """Read a backlog first (law 7): we were cut off from the devices, or can hear them again.
 
         Deadlines that pass wait until nothing from before comes in any more, or for `HOLD_S`: what keeps being cut
         off must not keep alerts back for ever.
         """
-        now = asyncio.get_running_loop().time()
+        now = self.clock.elapsed()
         if self._held is None:
             self._held = {}
             self._hold_began = now
@@ -344,9 +350,9 @@ class Engine:
     async def _something_to_do(self) -> None:
         """Return when there is a delivery or a request, or when a deadline has come."""
         while not (self._inbox or self._requests or self._stopping):
-            timeout = self._seconds_to_deadline()
+            timeout = self.seconds_to_deadline()
             self.stepped_at = asyncio.get_running_loop().time()
-            if timeout <= 0 or self.stepped_at - self._signed_at >= SIGN_EVERY_S:
+            if timeout <= 0 or self.clock.elapsed() - self._signed_at >= SIGN_EVERY_S:
                 return
             self._wake.clear()
             try:
@@ -356,9 +362,10 @@ class Engine:
                 continue
         self._wake.clear()
 
-    def _seconds_to_deadline(self) -> float:
+    def seconds_to_deadline(self) -> float:
+        """Until when there is nothing to do if nothing comes in (s)."""
         if self._held is not None:
-            now = asyncio.get_running_loop().time()
+            now = self.clock.elapsed()
             quiet = self._last_backlog + QUIET_S if self._hearing else FOREVER
             return min(quiet, self._hold_began + HOLD_S) - now
         return self.clock.seconds_until(self._timers[0][0]) if self._timers else FOREVER
@@ -366,6 +373,7 @@ class Engine:
     async def _step(self) -> Work:
         """One batch: deliveries, requests, deadlines."""
         now = self.clock.now()
+        self.stepped_at = asyncio.get_running_loop().time()
         work = Work(Commit(now))
         if self._inbox:
             batch = [self._inbox.popleft() for _ in range(min(BATCH, len(self._inbox)))]
@@ -374,7 +382,7 @@ class Engine:
             if self._held is not None and (
                 self.intake.counts["duplicates"] > repeats or self._is_backlog(taken)
             ):
-                self._last_backlog = self.stepped_at
+                self._last_backlog = self.clock.elapsed()
             for delivery in batch:
                 if delivery.packet_id:
                     packet_ids = work.acks.get(delivery.link)
@@ -390,7 +398,7 @@ class Engine:
                 self._paused.clear()
         while self._requests:
             await self._requests.popleft()(work)
-        if self._held is not None and self._seconds_to_deadline() <= 0:
+        if self._held is not None and self.seconds_to_deadline() <= 0:
             held, self._held = self._held, None
             if self.deaf_since is not None:
                 for site, desk in self.desks.items():
@@ -530,7 +538,7 @@ class Engine:
                 log.info("the store works again after %d attempts", attempt)
                 self.store_error = None
             self.commits += 1
-            self._signed_at = asyncio.get_running_loop().time()
+            self._signed_at = self.clock.elapsed()
             return
 
     def _send_acks(self) -> None:

@@ -56,6 +56,21 @@ class RoundRule:
         """Whether the checkpoint is the next one; in free order any one that is needed is."""
         return not self.strict or self.route.checkpoints[expected] == checkpoint
 
+    def goes_back(self, checkpoint: str, expected: int) -> bool:
+        """Whether a strict round that is under way is at its first checkpoint again."""
+        return self.strict and expected > 0 and checkpoint == self.route.checkpoints[0]
+
+    def begins_afresh(self, before: str, checkpoint: str, expected: int) -> bool:
+        """Whether a scan of `before` and then of `checkpoint` is a strict round walked anew from its beginning.
+
+        That is so from the first checkpoint to one that was counted already (or to the second): somebody who only
+        was at the beginning once more goes on where the round had got to.
+        """
+        stops = self.route.checkpoints
+        if not self.strict or before != stops[0] or checkpoint not in stops[1 : max(expected, 2)]:
+            return False
+        return expected < 2 or not self.is_expected(checkpoint, expected)
+
     def fit(self, scan: Scan) -> int | None:
         """How well the carrier fits: 0 best, 1 allowed, None when somebody else must walk this round."""
         rank = 0

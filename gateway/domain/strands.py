@@ -18,6 +18,7 @@ from gateway.domain.calendar import FOREVER
 from gateway.domain.clashes import Clashes, Remembered
 from gateway.domain.facts import Outcome, RadioCall, Scan
 from gateway.domain.plan import Plan
+from gateway.domain.rounds import RoundRule
 from gateway.domain.tracks import DOUBTFUL_MS, Doubtful, Owed, Track
 from gateway.domain.verdicts import Finding
 
@@ -289,7 +290,7 @@ class RoundStrand(Strand[Scan]):
         self._notice(fact, checkpoint)
         if self._is_repeat(fact, checkpoint, at):
             return
-        best: tuple[int, bool, int, bool, int, str, int] | None = None
+        best: tuple[int, int, bool, int, bool, int, str, int] | None = None
         choice: tuple[int, str, Owed, bool] | None = None
         for place in places:
             track = tracks[place]
@@ -299,18 +300,24 @@ class RoundStrand(Strand[Scan]):
             assert rule is not None
             checkpoint = rule.checkpoint_by_tag[tag]
             for owed in track.targets(at):
+                last = self._last_carried(owed, fact)
+                begun = 1 if last is not None else 3
                 if not rule.needs(checkpoint, owed.seen, owed.expected):
-                    continue
+                    if last is None:
+                        continue
+                    if rule.goes_back(checkpoint, owed.expected):
+                        begun = 3
+                    elif not self._begins_afresh(rule, owed, last, checkpoint):
+                        continue
                 fit = rule.fit(fact)
                 if fit is None:
                     continue
                 expected = rule.is_expected(checkpoint, owed.expected)
-                begun = 2
-                if owed.evidence and self._is_carried_by(owed, fact):
-                    begun = 0 if expected else 1
+                begun -= expected
                 first = rule.strict and rule.route.checkpoints[0] == checkpoint
+                since = at - last.occurred_at if last is not None else 0
                 nearness = abs(owed.due - at)
-                rank = (begun, at > owed.due, fit, not first, nearness, track.key, owed.opens)
+                rank = (begun, since, at > owed.due, fit, not first, nearness, track.key, owed.opens)
                 if best is None or rank < best:
                     best, choice = rank, (place, checkpoint, owed, expected)
         if choice is not None:
@@ -364,6 +371,15 @@ class RoundStrand(Strand[Scan]):
         else:
             owed.evidence.append(scan)
         if rule.strict:
+            if len(owed.evidence) > 1:
+                before = owed.evidence[-2]
+                assert isinstance(before, Scan)
+                if self._is_same_carrier(before, scan) and rule.begins_afresh(
+                    rule.checkpoint_by_tag[before.tag], checkpoint, owed.expected
+                ):
+                    owed.evidence = owed.evidence[-2:]
+                    owed.seen, owed.expected = 1, 1
+                    expected = rule.is_expected(checkpoint, 1)
             if expected:
                 owed.seen |= 1 << owed.expected
                 owed.expected += 1
@@ -377,23 +393,26 @@ class RoundStrand(Strand[Scan]):
         else:
             self._touch_if_due(place, owed, scan.occurred_at)
 
-    def _is_carried_by(self, owed: Owed, scan: Scan) -> bool:
-        """Whether a scan that the round has claimed had the same device or the same guard."""
-        assert owed.evidence is not None
-        device = scan.device
-        for claimed in owed.evidence:
-            if claimed.device == device:
-                return True
-        if scan.guard is None:
+    def _last_carried(self, owed: Owed, scan: Scan) -> Scan | None:
+        """The last scan of the same device or the same guard that the round has claimed."""
+        for claimed in reversed(owed.evidence or ()):
+            if isinstance(claimed, Scan) and self._is_same_carrier(claimed, scan):
+                return claimed
+        return None
+
+    def _is_same_carrier(self, one: Scan, other: Scan) -> bool:
+        if one.device == other.device:
+            return True
+        if one.guard is None or other.guard is None:
             return False
         people = self._people
-        guard = people.get(scan.guard, scan.guard)
-        return any(
-            isinstance(claimed, Scan)
-            and claimed.guard is not None
-            and people.get(claimed.guard, claimed.guard) == guard
-            for claimed in owed.evidence
-        )
+        return people.get(one.guard, one.guard) == people.get(other.guard, other.guard)
+
+    @staticmethod
+    def _begins_afresh(rule: RoundRule, owed: Owed, last: Scan, checkpoint: str) -> bool:
+        if owed.evidence is None or owed.evidence[-1] is not last:
+            return False
+        return rule.begins_afresh(rule.checkpoint_by_tag[last.tag], checkpoint, owed.expected)
 
     def _is_repeat(self, scan: Scan, checkpoint: str, at: int) -> bool:
         """Whether the same carrier read this checkpoint within `REPEAT_MS` before."""

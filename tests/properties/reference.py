@@ -116,7 +116,8 @@ class Occurrence:
 
     def needs(self, scan: Scan) -> bool:
         if self.route.order is Order.STRICT:
-            return self.checkpoint(scan) in self.route.checkpoints[len(self.counted) :]
+            ahead = self.route.checkpoints[len(self.counted) :]
+            return self.checkpoint(scan) in ahead or self.goes_back(scan) or self.begins_afresh(scan)
         return self.checkpoint(scan) in self.expected()
 
     def asks_for(self, person: Person) -> bool:
@@ -133,15 +134,42 @@ class Occurrence:
         shown = self.duty.by is None or (person is not None and self.asks_for(person))
         return of_post and shown
 
-    def begun_by(self, scan: Scan) -> bool:
-        return any(
-            other.device == scan.device or same_guard(self.plan, other, scan) for other in self.claimed
-        )
+    def last_of(self, scan: Scan) -> Scan | None:
+        """What the carrier of a scan has scanned last for this round."""
+        own = [
+            other
+            for other in self.claimed
+            if other.device == scan.device or same_guard(self.plan, other, scan)
+        ]
+        return own[-1] if own else None
+
+    def goes_back(self, scan: Scan) -> bool:
+        """Whether the carrier is at the first checkpoint again, which is not asked for any more."""
+        stops, counted = self.route.checkpoints, len(self.counted)
+        if self.route.order is not Order.STRICT or not counted or self.checkpoint(scan) in stops[counted:]:
+            return False
+        return self.checkpoint(scan) == stops[0] and self.last_of(scan) is not None
+
+    def begins_afresh(self, scan: Scan) -> bool:
+        """Whether the carrier walks the round again, from its first checkpoint on."""
+        stops, counted = self.route.checkpoints, len(self.counted)
+        if self.route.order is not Order.STRICT or not self.claimed:
+            return False
+        before = self.claimed[-1]
+        if before is not self.last_of(scan) or self.checkpoint(before) != stops[0]:
+            return False
+        place = self.checkpoint(scan)
+        if counted <= 1:
+            return place in stops[1:2]
+        return place in stops[1:counted] and place != stops[counted]
 
     def begun_before(self, instant: int) -> bool:
         return bool(self.counted) and self.counted[0].occurred_at < instant
 
     def claim(self, scan: Scan) -> None:
+        if self.begins_afresh(scan):
+            self.claimed = self.claimed[-1:]
+            self.counted = list(self.claimed)
         self.claimed.append(scan)
         if self.checkpoint(scan) in self.expected():
             self.counted.append(scan)
@@ -459,13 +487,14 @@ def is_repeat(versions: Sequence[Version], scan: Scan, earlier: Sequence[Scan]) 
     )
 
 
-def preference(scan: Scan, occurrence: Occurrence) -> tuple[bool, bool, bool, bool, bool, int, str, int]:
+def preference(scan: Scan, occurrence: Occurrence) -> tuple[int, int, bool, bool, bool, int, str, int]:
     """The least is chosen."""
     t, route, checkpoint = scan.occurred_at, occurrence.route, occurrence.checkpoint(scan)
-    begun = occurrence.begun_by(scan)
+    last = occurrence.last_of(scan)
+    expected = checkpoint in occurrence.expected()
     return (
-        not (begun and checkpoint in occurrence.expected()),
-        not begun,
+        (1 if last and not occurrence.goes_back(scan) else 3) - expected,
+        t - last.occurred_at if last else 0,
         t > occurrence.due_at,
         not occurrence.fits_best(scan),
         not (route.order is Order.STRICT and checkpoint == route.checkpoints[0]),

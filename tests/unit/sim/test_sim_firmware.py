@@ -207,7 +207,7 @@ def test_overwritten_records_are_reported(bench: Bench) -> None:
     for _ in range(25):
         device.scan(TAG)
     device.link_up()
-    assert bench.records("status")[-1]["overwritten"] == 6
+    assert bench.records("status")[-1]["overwritten"] == 7
 
 
 def test_records_of_two_starts_are_freed_independently() -> None:
