@@ -318,6 +318,8 @@ def test_what_proved_to_be_in_order_meanwhile_is_told_so(page: Page, gateway: Fa
     asking.get_by_label("免责原因").fill("去处置火警")
     asking.get_by_role("button", name="保存").click()
     expect(asking.get_by_role("status")).to_have_text("不能免责：现在是“准时”")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog .toast")).to_have_text("")
 
 
 def test_an_excused_round_shows_what_was_judged(page: Page, gateway: FakeGateway) -> None:

@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia'
-import { computed, ref, shallowRef } from 'vue'
+import { computed, ref, shallowRef, watch } from 'vue'
 
 import { ApiError, rest, type AlertAction } from '@/api/rest'
 import type { Alert, Name, NewSilence, Occurrence, Silence } from '@/api/types'
@@ -152,6 +152,11 @@ export const useDesk = defineStore('desk', () => {
     const failed = (FAILURES as readonly string[]).includes(key)
     said.value = { key, about, detail, failed, until: machine.value + (failed ? FAILURE_MS : TOAST_MS) }
   }
+
+  // What failed was said of the dialog or the record that the reader has left by now.
+  watch([asking, silences, opened], () => {
+    if (said.value?.failed) said.value = null
+  })
 
   function whoActs(): Promise<string> {
     if (session.by) return Promise.resolve(session.by)
