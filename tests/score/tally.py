@@ -285,9 +285,7 @@ class _Tallying:
     @property
     def _due_in_the_night(self) -> Iterator[Json]:
         return (
-            each
-            for each in self._night.occurrences
-            if parse_instant(each["due_at"]) < self._happened.until
+            each for each in self._night.occurrences if parse_instant(each["due_at"]) < self._happened.until
         )
 
     def _is_all_cut_off(self, at: int) -> bool:
