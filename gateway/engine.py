@@ -47,10 +47,10 @@ ACK_EVERY_S: Final = 0.5
 """How often `down/ack` is sent to a device at the most (s)."""
 
 QUIET_S: Final = 1.0
-"""After a start, deadlines are judged when all devices that were there are back and no backlog came in for so long (s),"""
+"""After a start, deadlines are judged when all devices that were there are back and no backlog has come for so long,"""
 
 HOLD_S: Final = 30.0
-"""or after so long (s): a backlog that is still coming in then must not keep alerts back for ever."""
+"""or after this (both in s): a backlog that is still coming in then must not keep alerts back for ever."""
 
 SIGN_EVERY_S: Final = 10.0
 """So often at the least something is written (s), so that the next start knows how long we were down."""
