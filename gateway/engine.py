@@ -47,10 +47,10 @@ ACK_EVERY_S: Final = 0.5
 """How often `down/ack` is sent to a device at the most (s)."""
 
 QUIET_S: Final = 1.0
-"""After a start, deadlines are judged when no backlog has come in for so long (s) …"""
+"""After a start, deadlines are judged when all devices that were there are back and no backlog has come for so long,"""
 
 HOLD_S: Final = 30.0
-"""… or after so long (s): a backlog that is still coming in then must not keep alerts back for ever."""
+"""or after this (both in s): a backlog that is still coming in then must not keep alerts back for ever."""
 
 SIGN_EVERY_S: Final = 10.0
 """So often at the least something is written (s), so that the next start knows how long we were down."""
@@ -105,6 +105,9 @@ class Engine:
         self._held: dict[str, list[AnyFact]] | None = None
         self._hold_began = 0.0
         self._began_at = 0  # ms, when the hold began
+        self._absent: set[str] = (
+            set()
+        )  # `site/device` of those that were there before it and are not heard yet
         self._last_backlog = 0.0
         self._hearing = True  # whether devices can be heard at all: not while a broker is away
         self._problem = ""  # why not, for people
@@ -331,8 +334,8 @@ class Engine:
     def hold(self) -> None:
         """Read a backlog first (law 7): we were cut off from the devices, or can hear them again.
 
-        Deadlines that pass wait until nothing from before comes in any more, or for `HOLD_S`: what keeps being cut
-        off must not keep alerts back for ever.
+        Deadlines that pass wait until every device that was there has spoken and nothing from before comes in any
+        more, or for `HOLD_S`: what does not come back, or keeps being cut off, must not keep alerts back for ever.
         """
         now = self.clock.elapsed()
         if self._held is None:
@@ -340,6 +343,12 @@ class Engine:
             self._hold_began = now
         self._last_backlog = now
         self._began_at = self.clock.now()
+        self._absent = {
+            door.name
+            for desk in self.desks.values()
+            for door in desk.doors.by_device.values()
+            if door.health.online
+        }
         self._wake.set()
 
     def stop(self) -> None:
@@ -366,7 +375,8 @@ class Engine:
         """Until when there is nothing to do if nothing comes in (s)."""
         if self._held is not None:
             now = self.clock.elapsed()
-            quiet = self._last_backlog + QUIET_S if self._hearing else FOREVER
+            all_back = self._hearing and not self._absent
+            quiet = self._last_backlog + QUIET_S if all_back else FOREVER
             return min(quiet, self._hold_began + HOLD_S) - now
         return self.clock.seconds_until(self._timers[0][0]) if self._timers else FOREVER
 
@@ -379,6 +389,9 @@ class Engine:
             batch = [self._inbox.popleft() for _ in range(min(BATCH, len(self._inbox)))]
             repeats = self.intake.counts["duplicates"]
             taken = self.intake.take(batch, work.commit)
+            if self._held is not None and self._absent:
+                self._absent -= {"/".join(delivery.topic.split("/")[2:4]) for delivery in batch}
+                self._last_backlog = self.clock.elapsed()
             if self._held is not None and (
                 self.intake.counts["duplicates"] > repeats or self._is_backlog(taken)
             ):

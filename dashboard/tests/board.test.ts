@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest'
 
-import type { Alert, Device, GateEvent } from '@/api/types'
+import type { Device, GateEvent, RadioPost } from '@/api/types'
 import { newsOf } from '@/components/board/feed'
-import { labelEvery, shownSlots } from '@/components/board/slots'
+import { isDueSoon, labelEvery, shownSlots } from '@/components/board/slots'
 import { pageOf } from '@/composables/usePages'
-import { needsLook, troublesOf } from '@/status/devices'
+import { isAway, needsLook, troublesOf } from '@/status/devices'
 import { lookOf, positionLook } from '@/status/tones'
-import { byUrgency } from '@/stores/desk'
 
 describe('a list longer than its place', () => {
   const bad = (item: string) => item.startsWith('!')
@@ -52,27 +51,25 @@ describe('the slots of the radio grid', () => {
   })
 })
 
-describe('the order of alerts', () => {
-  const alert = (id: string, state: Alert['state'], severity: Alert['severity'], at: string) =>
-    ({ id, state, severity, opened_at: at }) as Alert
+describe('a call that is owed', () => {
+  const post = {
+    due_at: '2026-11-23T14:30:00.000Z',
+    remind_at: '2026-11-23T14:25:00.000Z',
+  } as RadioPost
+  const soonAt = (time: string, of = post) => isDueSoon(of, Date.parse(`2026-11-23T14:${time}.000Z`))
 
-  it('is what still waits, then the worst, then the newest; the closed ones last', () => {
-    const alerts = [
-      alert('closed', 'resolved', 'critical', '9'),
-      alert('seen', 'acknowledged', 'critical', '8'),
-      alert('minor', 'open', 'minor', '7'),
-      alert('old', 'open', 'critical', '1'),
-      alert('new', 'open', 'critical', '5'),
-      alert('withdrawn', 'withdrawn', 'minor', '4'),
-    ]
-    expect(alerts.sort(byUrgency).map(({ id }) => id)).toEqual([
-      'new',
-      'old',
-      'minor',
-      'seen',
-      'closed',
-      'withdrawn',
+  it('is due soon from the notice on until it is overdue', () => {
+    expect(['24:59', '25:00', '30:00', '30:01'].map((time) => soonAt(time))).toEqual([
+      false,
+      true,
+      true,
+      false,
     ])
+  })
+
+  it('is never due soon where the plan gives no notice', () => {
+    expect(soonAt('29:00', { ...post, remind_at: null })).toBe(false)
+    expect(soonAt('29:00', { ...post, due_at: null })).toBe(false)
   })
 })
 
@@ -100,8 +97,24 @@ describe('a device', () => {
       buffered: 4,
       clock_error_s: -90,
     }
-    expect(troublesOf(device).map(({ code }) => code)).toEqual(['lost', 'battery', 'clock', 'buffered'])
+    expect(troublesOf(device).map(({ code }) => code)).toEqual(['away', 'battery', 'clock', 'buffered'])
     expect(needsLook(device)).toBe(true)
+  })
+
+  it('that is connected but gives no heartbeat is away', () => {
+    expect(isAway(well)).toBe(false)
+    expect(isAway(well, '2026-11-23T14:00:00.000Z')).toBe(true)
+    expect(troublesOf(well, '2026-11-23T14:00:00.000Z')[0]).toMatchObject({ code: 'silent' })
+  })
+
+  it('says that it has lost records and is nearly full', () => {
+    const device = { ...well, lost: 2, buffer_warning: true }
+    expect(troublesOf(device)).toEqual([{ code: 'lost', records: 2 }, { code: 'full' }])
+  })
+
+  it('has the clock that the gateway says it has', () => {
+    expect(troublesOf({ ...well, clock: 'ok', clock_error_s: 90 })).toEqual([])
+    expect(troublesOf({ ...well, clock: 'stopped' })).toMatchObject([{ code: 'clock', state: 'stopped' }])
   })
 })
 

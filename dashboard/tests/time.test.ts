@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest'
 
 import { ServerClock } from '@/time/clock'
-import { clockMinutes, clockSeconds, countdown, isoDay, spanParts, weekday } from '@/time/format'
+import {
+  clockMinutes,
+  clockSeconds,
+  countdown,
+  fieldInstant,
+  fieldText,
+  isoDay,
+  spanParts,
+  weekday,
+} from '@/time/format'
 
 describe('a time of the site', () => {
   it('is in the site’s zone and in 24 hours', () => {
@@ -52,5 +61,23 @@ describe('the server’s clock', () => {
     expect(clock.read(3_500) - Date.parse('2026-01-01T00:02:00Z')).toBe(30_000)
     clock.set('nonsense', 4_000)
     expect(clock.read(4_000)).not.toBeNaN()
+  })
+})
+
+describe('a field for a time', () => {
+  it('is read and filled in the zone of the site', () => {
+    const instant = Date.parse('2026-11-22T18:17:00.000Z')
+    expect(fieldText(instant, 'Asia/Shanghai')).toBe('2026-11-23 02:17')
+    expect(fieldInstant('2026-11-23 02:17', 'Asia/Shanghai')).toBe(instant)
+    expect(fieldInstant(' 2026-11-23  2：17 ', 'Asia/Shanghai')).toBe(instant)
+    for (const text of ['', '02:17', '2026-13-23 02:17', '2026-11-23 25:00', 'tomorrow']) {
+      expect(fieldInstant(text, 'Asia/Shanghai'), text).toBeNaN()
+    }
+  })
+
+  it('means the right instant around a change of the clock', () => {
+    for (const text of ['2026-10-25 01:30', '2026-10-25 03:30', '2026-03-29 01:30', '2026-03-29 03:30']) {
+      expect(fieldText(fieldInstant(text, 'Europe/Berlin'), 'Europe/Berlin')).toBe(text)
+    }
   })
 })

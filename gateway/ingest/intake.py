@@ -32,9 +32,8 @@ class Taken:
 
     commit: Commit
     facts: dict[str, list[AnyFact]] = field(default_factory=dict)
-    doors: set[tuple[Door, str]] = field(
-        default_factory=set
-    )  # (door, boot) that got records: to be acknowledged
+    doors: dict[tuple[Door, str], None] = field(default_factory=dict)
+    """(door, boot) that got records and are to be acknowledged, in the order in which they came in."""
     touched: set[str] = field(default_factory=set)  # sites with something new to show
     states: list[StateRow] = field(default_factory=list)  # of devices that came or went
 
@@ -139,7 +138,7 @@ class Intake:
             if not door.note(record.boot, record.seq):
                 self.counts["duplicates"] += 1
                 # The device did not hear the last acknowledgement: tell it again.
-                taken.doors.add((door, record.boot))
+                taken.doors[door, record.boot] = None
                 continue
             try:
                 fact = self._to_fact(record, door, delivery.received_at, record.sent_boot or sender)
@@ -191,10 +190,10 @@ class Intake:
             facts = taken.facts[site] = []
         facts.append(fact)
         door.health.take(fact)
-        taken.doors.add((door, fact.boot))
+        taken.doors[door, fact.boot] = None
         if isinstance(fact, Status) and fact.lost:
             door.hearing.lose(fact.lost)
-            taken.doors |= {(door, lost.boot) for lost in fact.lost}
+            taken.doors |= dict.fromkeys((door, lost.boot) for lost in fact.lost)
         self.counts["facts"] += 1
 
     def _take_state(self, taken: Taken, delivery: Delivery, door: Door) -> None:
@@ -232,7 +231,7 @@ class Intake:
                 fresh = door.note(*known)
             if known is not None:
                 boot, seq = known
-                taken.doors.add((door, boot))
+                taken.doors[door, boot] = None
             if not fresh:
                 self.counts["duplicates"] += 1
                 return

@@ -95,7 +95,8 @@ def watch(page: Page) -> list[str]:
 
     def on_console(message: ConsoleMessage) -> None:
         # A stream that the test cuts, and a refusal that it wants, are reported by the browser itself.
-        expected = "WebSocket" in message.text or "status of 409" in message.text
+        refused = any(f"status of {status}" in message.text for status in (403, 404, 409))
+        expected = "WebSocket" in message.text or refused
         if message.type == "error" and not expected:
             troubles.append(message.text)
 

@@ -54,6 +54,7 @@ class FakeGateway:
         self.ticking = True
         self.accepting = True
         self.conflict: str | None = None
+        self.closed: list[Json] = []  # alerts that have left the board
         self.log: list[Json] = []
         self.acts: list[Json] = []
         self.occurrences: list[Json] = []
@@ -77,11 +78,7 @@ class FakeGateway:
 
     def push(self, **sections: Any) -> None:
         """A delta to every page; one that is cut off finds it when it comes back."""
-        self.board = self.board | sections
-        self.seq += 1
-        delta = {"type": "delta", "seq": self.seq, "now": self.now(), "sections": sections}
-        self.log.append(delta)
-        self._soon(lambda: self._send_all(delta))
+        self._soon(lambda: self._change(**sections))
 
     def skip(self) -> None:
         """A delta that never arrives."""
@@ -98,6 +95,13 @@ class FakeGateway:
     def _soon(self, make: Callable[[], Any]) -> None:
         assert self.loop is not None
         asyncio.run_coroutine_threadsafe(make(), self.loop).result(5)
+
+    async def _change(self, **sections: Any) -> None:
+        self.board = self.board | sections
+        self.seq += 1
+        delta = {"type": "delta", "seq": self.seq, "now": self.now(), "sections": sections}
+        self.log.append(delta)
+        await self._send_all(delta)
 
     async def _send_all(self, message: Json) -> None:
         for ws in list(self.sockets):
@@ -181,13 +185,61 @@ class FakeGateway:
         changed = found | {"state": state, "history": [*found["history"], entry]}
         if state == "resolved":
             changed["closed_at"] = self.now()
-        alerts = [changed if one["id"] == alert_id else one for one in self.board["alerts"]]
-        self.board = self.board | {"alerts": alerts}
-        self.seq += 1
-        delta = {"type": "delta", "seq": self.seq, "now": self.now(), "sections": {"alerts": alerts}}
-        self.log.append(delta)
-        await self._send_all(delta)
+        await self._change(alerts=[changed if one["id"] == alert_id else one for one in self.board["alerts"]])
         return JSONResponse(changed)
+
+    async def one_alert(self, request: Request) -> Response:
+        alert_id = request.path_params["alert"]
+        known = [*self.board["alerts"], *self.closed]
+        found = next((one for one in known if one["id"] == alert_id), None)
+        return JSONResponse(found or {"detail": "no such alert"}, 200 if found else 404)
+
+    async def excuse(self, request: Request) -> Response:
+        occurrence_id, body = request.path_params["occurrence"], await request.json()
+        self.acts.append({"occurrence": occurrence_id, "action": "excuse", **body})
+        roles = {person["id"]: person["role"] for person in scenes.PEOPLE}
+        if roles.get(body["by"]) not in ("shift_leader", "supervisor", "manager"):
+            return JSONResponse({"detail": f"{body['by']!r} may not excuse"}, 403)
+        known = [*self.board["rounds"], *self.occurrences]
+        found = next((one for one in known if one["id"] == occurrence_id), None)
+        if found is None:
+            return JSONResponse({"detail": "no such occurrence"}, 404)
+        if self.conflict:
+            return JSONResponse({"detail": {"state": self.conflict}}, 409)
+        changed = scenes.excused(found, body["by"], body["note"], 0)
+        # As the service does: what is over and in order leaves the board.
+        await self._change(rounds=[one for one in self.board["rounds"] if one["id"] != occurrence_id])
+        return JSONResponse(changed)
+
+    async def silence(self, request: Request) -> Response:
+        body = await request.json()
+        self.acts.append({"action": "silence", **body})
+        made = scenes.silence("riverside-s9", begins=0, until=60) | {
+            key: value for key, value in body.items() if value is not None
+        }
+        alerts = [
+            one | {"silenced_by": made["id"]}
+            if made["from"] <= self.now()
+            and one["subject"] in (made["subjects"] or [one["subject"]])
+            and one["kind"] in (made["kinds"] or [one["kind"]])
+            else one
+            for one in self.board["alerts"]
+        ]
+        await self._change(silences=[*self.board["silences"], made], alerts=alerts)
+        return JSONResponse(made)
+
+    async def end_silence(self, request: Request) -> Response:
+        silence_id, body = request.path_params["silence"], await request.json()
+        self.acts.append({"silence": silence_id, "action": "end", **body})
+        ended = next(one for one in self.board["silences"] if one["id"] == silence_id)
+        alerts = [
+            one | {"silenced_by": None} if one["silenced_by"] == silence_id else one
+            for one in self.board["alerts"]
+        ]
+        await self._change(
+            silences=[one for one in self.board["silences"] if one["id"] != silence_id], alerts=alerts
+        )
+        return JSONResponse(ended | {"to": self.now(), "ended_by": body["by"]})
 
     async def page(self, request: Request) -> Response:
         path = request.path_params["path"]
@@ -212,6 +264,10 @@ class FakeGateway:
                 Route("/api/sites/{site}/plan", self.plan),
                 Route("/api/rounds", self.some_occurrences),
                 Route("/api/radio-checks", self.some_occurrences),
+                Route("/api/alerts/{alert}", self.one_alert),
+                Route("/api/sites/{site}/occurrences/{occurrence}/excuse", self.excuse, methods=["POST"]),
+                Route("/api/sites/{site}/silences", self.silence, methods=["POST"]),
+                Route("/api/sites/{site}/silences/{silence}/end", self.end_silence, methods=["POST"]),
                 Route("/api/alerts/{alert}/{action}", self.act, methods=["POST"]),
                 WebSocketRoute("/api/live", self.live),
                 Route("/{path:path}", self.page),

@@ -46,6 +46,9 @@ POSTS = {
     "patrol-2": named("巡逻二岗", "Patrol 2"),
     "club": named("会所岗", "Clubhouse"),
 }
+EAST = named("东门道闸", "East barrier")
+WEST = named("西门道闸", "West barrier")
+SCANNER_3 = named("巡更棒三号", "Scanner 3")
 PEOPLE = [
     {"id": "li-qiang", "name": {"zh": "李强", "en": "Li Qiang"}, "role": "guard"},
     {"id": "zhang-wei", "name": {"zh": "张伟", "en": "Zhang Wei"}, "role": "guard"},
@@ -60,6 +63,8 @@ def plan() -> Json:
         "people": PEOPLE,
         "posts": [{"id": post, "name": name} for post, name in POSTS.items()],
         "checkpoints": [{"id": point, "name": name} for point, name in CHECKPOINTS.items()],
+        "devices": [{"id": "gate-east", "name": EAST}, {"id": "scanner-3", "name": SCANNER_3}],
+        "routes": [{"id": "outer", "name": named("外围围墙", "Perimeter")}],
         "duties": [{"id": "garage-hourly", "name": named("车库每小时巡查", "Hourly garage round")}],
     }
 
@@ -122,7 +127,19 @@ def round_(
         "carriers": ["li-qiang"],
         "facts": [v["fact"] for v in visits if v["fact"]],
         "findings": findings or [],
+        "excuse": None,
+        "judged": None,
         "visits": visits,
+    }
+
+
+def excused(occurrence: Json, by: str, note: str, minutes: float) -> Json:
+    """The occurrence, when somebody has excused it."""
+    return occurrence | {
+        "verdict": "excused",
+        "reason": {"code": "excused", "params": {"by": by, "note": note}},
+        "excuse": {"by": by, "note": note, "at": at(minutes), "from": "10.0.8.21"},
+        "judged": {"verdict": occurrence["verdict"], "reason": occurrence["reason"]},
     }
 
 
@@ -140,10 +157,17 @@ def alert(
     closed: float | None = None,
     occurrences: list[str] | None = None,
     count: int = 1,
+    **changes: Any,
 ) -> Json:
-    history: list[Json] = [{"at": at(opened), "what": "opened", "by": None, "params": {}}]
+    told = {"notice": "opened", "to": ["shift_leader"]}
+    history: list[Json] = [
+        {"at": at(opened), "what": "opened", "by": None, "from": None, "params": {}},
+        {"at": at(opened), "what": "told", "by": None, "from": None, "params": told},
+    ]
     if by:
-        history.append({"at": at(opened + 2), "what": "acknowledged", "by": by, "params": {}})
+        history.append(
+            {"at": at(opened + 2), "what": "acknowledged", "by": by, "from": "10.0.8.21", "params": {}}
+        )
     if closed is not None:
         history.append({"at": at(closed), "what": state, "by": by, "params": {"note": "已到场查看"}})
     return {
@@ -162,24 +186,52 @@ def alert(
         "duty": "garage-hourly",
         "occurrences": occurrences or [],
         "count": count,
+        "excused": [],
         "facts": [],
+        "members": [],
+        "inhibited_by": None,
+        "silenced_by": None,
+        "loud_since": at(opened),
+        "steps_told": 1,
+        "repeats": 0,
+        "told": ["shift_leader"],
+        "told_at": at(opened),
+        "last_due_at": at(opened),
         "escalation": [
             {"after_s": 0, "to": ["shift_leader"]},
             {"after_s": 600, "to": ["supervisor"]},
             {"after_s": 1800, "to": ["manager"]},
         ],
         "history": history,
+        **changes,
+    }
+
+
+def silence(key: str, *, until: float, begins: float = -30, **changes: Any) -> Json:
+    return {
+        "id": key,
+        "site": "riverside",
+        "from": at(begins),
+        "to": at(until),
+        "by": "wang-jg",
+        "reason": "道闸检修，厂家在场",
+        "kinds": [],
+        "subjects": [],
+        "maintenance": False,
+        "created_at": at(begins),
+        "ended_by": None,
+        **changes,
     }
 
 
 def radio(rows: dict[str, str], *, slots: int = 16) -> Json:
     """A night's half hours from 19:00 to 03:00; the slot under way is the one from 02:00.
 
-    One letter a cell: `+` on time, `~` late, `n` no answer, `a` abnormal, `x` not called, `?` unverified, `o` due,
-    space to come.
+    One letter a cell: `+` on time, `~` late, `n` no answer, `a` abnormal, `x` not called, `?` unverified,
+    `e` excused, `o` due, space to come.
     """
     known = {"+": "on_time", "~": "late", "n": "no_answer", "a": "abnormal", "x": "missed", "?": "unverified"}
-    known |= {"o": "open", " ": "upcoming", "-": "off"}
+    known |= {"e": "excused", "o": "open", " ": "upcoming", "-": "off"}
     first = -(slots - 2) * 30 - 17 - 40 / 60
     posts = []
     for post, cells in rows.items():
@@ -188,6 +240,7 @@ def radio(rows: dict[str, str], *, slots: int = 16) -> Json:
                 "post": post,
                 "name": POSTS.get(post),
                 "due_at": at(14 + 20 / 60) if cells[slots - 2] == "o" else at(44 + 20 / 60),
+                "remind_at": at(9 + 20 / 60) if cells[slots - 2] == "o" else at(39 + 20 / 60),
                 "cells": [
                     {
                         "status": known[letter],
@@ -215,7 +268,11 @@ def device(key: str, name: Json, kind: str, **changes: Any) -> Json:
         "last_heard_at": at(-0.2),
         "battery": 83 if kind == "scanner" else None,
         "buffered": 0,
+        "buffer_warning": False,
+        "lost": 0,
         "clock_error_s": 0.4,
+        "clock_doubt_s": 0.5,
+        "clock": "ok",
         "heard_until": at(-0.2),
         **changes,
     }
@@ -239,10 +296,6 @@ def gate(key: str, name: Json, position: str, minutes: float) -> Json:
     return {"device": key, "name": name, "posts": [], "position": position, "since": at(minutes)}
 
 
-EAST = named("东门道闸", "East barrier")
-WEST = named("西门道闸", "West barrier")
-
-
 def board(**sections: Any) -> Json:
     whole: Json = {
         "site": {"id": "riverside", "name": named("滨河花园", "Riverside Garden"), "timezone": ZONE},
@@ -256,6 +309,8 @@ def board(**sections: Any) -> Json:
         "gates": [],
         "gate_feed": [],
         "devices": [],
+        "silences": [],
+        "deaf_since": None,
     }
     return whole | sections
 
@@ -547,7 +602,7 @@ def bad() -> Json:
             device("scanner-2", named("巡更棒二号", "Scanner 2"), "scanner", battery=12),
             device(
                 "scanner-3",
-                named("巡更棒三号", "Scanner 3"),
+                SCANNER_3,
                 "scanner",
                 online=False,
                 last_heard_at=at(-65),
@@ -560,4 +615,129 @@ def bad() -> Json:
     )
 
 
-SCENES = {"quiet": quiet, "bad": bad, "empty": board}
+def outage() -> Json:
+    """A scanner is silent and explains what cannot be verified; the east barrier is being repaired and silenced."""
+    night = bad()
+    rounds: list[Json] = night["rounds"]
+    [garage] = [each for each in rounds if each["id"].startswith("garage@")]
+    no_proof = garage["reason"]
+    unverified: Json = {
+        "inhibited_by": "A-32",
+        "steps_told": 0,
+        "loud_since": None,
+        "told": [],
+        "told_at": None,
+    }
+    silent = alert(
+        "A-32",
+        "device_silent",
+        "scanner-3",
+        SCANNER_3,
+        "major",
+        {"code": "silent", "params": {"since": at(-65)}},
+        opened=-16,
+        steps_told=2,
+    )
+    silent["history"].append(
+        {
+            "at": at(-6),
+            "what": "told",
+            "by": None,
+            "from": None,
+            "params": {"notice": "escalated", "to": ["supervisor"]},
+        }
+    )
+    explained = [
+        alert(
+            key,
+            kind,
+            subject,
+            name,
+            "major",
+            no_proof,
+            opened=-15,
+            occurrences=[garage["id"]] if subject == "garage" else [],
+            **unverified,
+        )
+        for key, kind, subject, name in (
+            ("A-29", "round_missed", "garage", garage["name"]),
+            ("A-33", "radio_not_called", "club", POSTS["club"]),
+        )
+    ]
+    for each in explained:
+        each["history"] = [
+            each["history"][0],
+            {"at": at(-15), "what": "inhibited", "by": None, "from": None, "params": {"alert": "A-32"}},
+        ]
+    forced = next(each for each in night["alerts"] if each["id"] == "A-30")
+    quieted = {"at": at(-8), "what": "silenced", "by": None, "from": None}
+    forced |= {
+        "silenced_by": "riverside-s1",
+        "loud_since": None,
+        "history": [*forced["history"], quieted | {"params": {"silence": "riverside-s1"}}],
+    }
+    others = [each for each in night["alerts"] if each["id"] in ("A-25", "A-26", "A-27")]
+    pump = next(each for each in rounds if each["duty"] == "pump")
+    pump_excused = excused(pump, "wang-jg", "当时全员处置三号楼火警", -20)
+    return night | {
+        "hero": {"critical": 0, "major": 2, "minor": 1},
+        "rounds": [pump_excused if each is pump else each for each in rounds],
+        "alerts": [silent, *explained, forced, *others],
+        "radio": radio(
+            {
+                "east-gate": "++++++++++++++o ",
+                "west-gate": "+++++++++++++eo ",
+                "garage": "++++++++~+++++o ",
+                "control": "+++++++++++++++ ",
+                "club": "+++++++++++++?o ",
+            }
+        ),
+        "silences": [
+            silence("riverside-s1", until=42 + 20 / 60, kinds=["gate_forced"], subjects=["gate-east"]),
+            silence(
+                "riverside-s2",
+                begins=282 + 20 / 60,
+                until=522 + 20 / 60,
+                subjects=["gate-west"],
+                maintenance=True,
+                reason="西门道闸更换闸杆",
+            ),
+        ],
+        "devices": [
+            device("scanner-1", named("巡更棒一号", "Scanner 1"), "scanner", clock="stopped"),
+            device("scanner-2", named("巡更棒二号", "Scanner 2"), "scanner", lost=2, buffer_warning=True),
+            device("scanner-3", SCANNER_3, "scanner", last_heard_at=at(-65), buffered=4),
+            device("gate-east", EAST, "gate"),
+            device("gate-west", WEST, "gate"),
+            device("console-1", named("对讲台", "Radio console"), "console"),
+        ],
+    }
+
+
+def soon(night: Json) -> Json:
+    """The board with every owed call's deadline near."""
+    near = {"remind_at": at(-1), "due_at": at(4)}
+    posts = [
+        each | near if any(cell["status"] == "open" for cell in each["cells"]) else each
+        for each in night["radio"]["posts"]
+    ]
+    return night | {"radio": night["radio"] | {"posts": posts, "next_due_at": at(4)}}
+
+
+def deaf() -> Json:
+    """The gateway has lost its broker, while calls are nearly due."""
+    cut = alert(
+        "A-34",
+        "gateway_cut_off",
+        "riverside",
+        named("滨河花园", "Riverside Garden"),
+        "critical",
+        {"code": "cut_off", "params": {"since": at(-7)}},
+        opened=-6.5,
+    )
+    return soon(
+        quiet() | {"alerts": [cut], "hero": {"critical": 1, "major": 0, "minor": 0}, "deaf_since": at(-7)}
+    )
+
+
+SCENES = {"quiet": quiet, "bad": bad, "outage": outage, "deaf": deaf, "empty": board}

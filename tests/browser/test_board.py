@@ -75,6 +75,78 @@ def test_new_alerts_are_spoken(page: Page, gateway: FakeGateway) -> None:
     expect(page.locator("[aria-live=assertive]")).to_have_text("紧急告警：西门岗，点名无应答")
 
 
+def test_a_muted_alert_is_spoken_when_it_is_loud(page: Page, gateway: FakeGateway) -> None:
+    open_board(page, gateway)
+    alert = scenes.bad()["alerts"][0]
+    gateway.push(alerts=[alert | {"silenced_by": "riverside-s1"}])
+    expect(page.locator("[data-alert=A-31]")).to_be_visible()
+    expect(page.locator("[aria-live=assertive]")).to_have_text("")
+    gateway.push(alerts=[alert])
+    expect(page.locator("[aria-live=assertive]")).to_have_text("紧急告警：西门岗，点名无应答")
+
+
+def test_sections_and_kinds_that_the_page_does_not_know_break_nothing(
+    page: Page, gateway: FakeGateway
+) -> None:
+    night = scenes.quiet()
+    record = night["rounds"][0] | {"kind": "record", "id": "log@1", "findings": None, "visits": None}
+    signed = scenes.alert(
+        "A-1", "record_missed", "handover", {}, "major", {"code": "not_signed"}, opened=-1
+    ) | {"occurrences": ["log@1"]}
+    strange = {"at": scenes.at(-1), "what": "sung_to", "by": None, "params": {"song": "a"}}
+    gateway.show(
+        night
+        | {
+            "records": [record],
+            "alerts": [signed | {"history": [strange]}],
+            "rounds": [record, *night["rounds"]],
+            "silences": None,
+        }
+    )
+    open_board(page, gateway)
+    page.locator("[data-alert=A-1] .body").click()
+    expect(page.get_by_role("dialog")).to_contain_text("sung_to")
+    expect(page.get_by_role("dialog")).to_contain_text("record_missed")
+
+
+def test_calls_that_are_nearly_due_are_told_by_mark_word_and_colour(page: Page, gateway: FakeGateway) -> None:
+    night = scenes.quiet()
+    gateway.show(night)
+    open_board(page, gateway)
+    expect(page.locator(".radio .cell.soon")).to_have_count(0)
+    gateway.push(radio=scenes.soon(night)["radio"])
+    cell = page.get_by_role("cell", name="东门岗 02:00：快到点")
+    expect(cell.locator(".mark.hourglass.tone-late")).to_be_visible()
+    expect(page.locator(".radio .cell.soon")).to_have_count(4)
+    expect(page.locator(".radio .row").first).to_contain_text("快到点")
+    called = page.locator(".radio .row").filter(has_text="监控中心")
+    expect(called).not_to_contain_text("快到点")
+
+
+def test_an_excused_call_and_the_findings_of_a_round_are_marked(page: Page, gateway: FakeGateway) -> None:
+    gateway.show(scenes.outage())
+    open_board(page, gateway, "?lang=en")
+    expect(page.get_by_role("cell", name="West gate 01:30: Excused")).to_be_visible()
+    expect(page.locator(".row").filter(has_text="Perimeter")).to_contain_text("Findings: 1")
+    expect(page.locator(".row").filter(has_text="Clubhouse").first).not_to_contain_text("Findings")
+    page.locator(".row").filter(has_text="Perimeter").get_by_role("button").click()
+    expect(page.get_by_role("dialog")).to_contain_text("took only 12 s")
+
+
+def test_devices_say_what_is_wrong_with_them(page: Page, gateway: FakeGateway) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    night = scenes.outage()
+    night["devices"] = night["devices"][1:3]
+    gateway.show(night)
+    open_board(page, gateway)
+    devices = page.locator(".devices")
+    expect(devices).to_contain_text("1 台失联")
+    expect(devices.locator("li").first).to_contain_text("01:12 起没有心跳 · 4 条未上传")
+    expect(devices.locator("li").last).to_contain_text("丢失 2 条记录 · 存储快满")
+    gateway.push(devices=scenes.outage()["devices"][:1], alerts=[])
+    expect(devices.locator("li")).to_contain_text("时钟停走")
+
+
 def test_reasons_are_words_of_the_readers_language(page: Page, gateway: FakeGateway) -> None:
     gateway.show(scenes.bad())
     open_board(page, gateway)
@@ -131,11 +203,12 @@ def test_names_are_text_and_nothing_else(fresh_page: Page, gateway: FakeGateway)
 
 @pytest.mark.parametrize("query", ["", "?lang=en", "?kiosk"])
 def test_a_full_board_needs_no_scrolling(page: Page, gateway: FakeGateway, query: str) -> None:
-    gateway.show(scenes.bad())
-    open_board(page, gateway, query)
-    for width, height in SIZES:
-        page.set_viewport_size({"width": width, "height": height})
-        fits_the_screen(page)
+    for scene in (scenes.bad(), scenes.outage() | {"deaf_since": scenes.at(-7)}):
+        gateway.show(scene)
+        open_board(page, gateway, query)
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            fits_the_screen(page)
 
 
 def fits_the_screen(page: Page) -> None:
@@ -160,8 +233,9 @@ def fits_the_screen(page: Page) -> None:
     assert cut == [], "no row is cut off at the bottom of its list"
 
 
-def test_a_wall_is_readable_from_three_metres(page: Page, gateway: FakeGateway) -> None:
-    gateway.show(scenes.bad())
+@pytest.mark.parametrize("scene", ["bad", "outage", "deaf"])
+def test_a_wall_is_readable_from_three_metres(page: Page, gateway: FakeGateway, scene: str) -> None:
+    gateway.show(scenes.SCENES[scene]())
     open_board(page, gateway, "?kiosk")
     expect(page.locator(".bar")).to_have_count(0)
     sizes: dict[str, Any] = page.evaluate(
@@ -218,21 +292,54 @@ def test_a_phone_scrolls_down_and_never_sideways(page: Page, gateway: FakeGatewa
 
 
 @pytest.mark.parametrize(("width", "query"), [(1920, ""), (390, "?lang=en")])
-def test_axe_finds_nothing_serious(page: Page, gateway: FakeGateway, width: int, query: str) -> None:
+@pytest.mark.parametrize("scene", ["bad", "outage", "deaf"])
+def test_axe_finds_nothing_serious(
+    page: Page, gateway: FakeGateway, scene: str, width: int, query: str
+) -> None:
     page.set_viewport_size({"width": width, "height": 1080})
-    gateway.show(scenes.bad())
+    gateway.show(scenes.SCENES[scene]())
     gateway.occurrences = gateway.board["rounds"]
     open_board(page, gateway, query)
     expect(page.locator(".radio .row").first).to_be_visible()
-    axe = Axe()
-    found = axe.run(page).response["violations"]
+    no_serious_trouble(page)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
-    found += axe.run(page).response["violations"]
+    no_serious_trouble(page)
+
+
+@pytest.mark.parametrize(("width", "query"), [(1920, ""), (390, "?lang=en")])
+def test_axe_finds_nothing_serious_in_dialogs(
+    page: Page, gateway: FakeGateway, width: int, query: str
+) -> None:
+    page.set_viewport_size({"width": width, "height": 1080})
+    gateway.show(scenes.outage())
+    open_board(page, gateway, query)
+    page.keyboard.press("s")
+    expect(page.get_by_role("dialog")).to_have_count(1)
+    no_serious_trouble(page)
+    page.get_by_role("dialog").locator(".foot button").last.click()
+    for closed in page.locator("summary").all():
+        closed.click()
+    no_serious_trouble(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.locator("[data-alert=A-32] .body").click()
+    page.get_by_role("dialog").locator(".actions button").last.click()
+    expect(page.get_by_role("radio")).to_have_count(4)
+    no_serious_trouble(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.locator(".rounds .row.bad button").first.click()
+    page.locator("p.actions button").click()
+    expect(page.locator("textarea")).to_be_focused()
+    no_serious_trouble(page)
+
+
+def no_serious_trouble(page: Page) -> None:
     serious = [
         (violation["id"], [node["html"][:120] for node in violation["nodes"]][:3])
-        for violation in found
+        for violation in Axe().run(page).response["violations"]
         if violation["impact"] in ("serious", "critical")
     ]
     assert serious == []

@@ -10,6 +10,14 @@ from tests.browser import scenes
 from tests.browser.fake_gateway import FakeGateway
 from tests.browser.test_board import open_board
 
+#: Writes down the tones that the page plays.
+TONES = """window.tones = []
+const start = OscillatorNode.prototype.start
+OscillatorNode.prototype.start = function (at) {
+  window.tones.push(this.frequency.value)
+  start.call(this, at)
+}"""
+
 #: Settles when so many tones were played. (Playwright's own wait_for_function needs what the policy forbids.)
 HEARD = """(least) => new Promise((done) => {
   const look = () => (window.tones.length >= least ? done() : setTimeout(look, 20))
@@ -75,7 +83,7 @@ def test_an_alert_opens_with_all_that_is_known_of_it(page: Page, gateway: FakeGa
         "01:57:40",
         "消防泵房",
         "告警产生",
-        "立即 班长 → 10 分后 主管 → 30 分后 经理",
+        "02:02 已通知",
     ):
         expect(drawer).to_contain_text(words)
     page.keyboard.press("k")
@@ -191,7 +199,9 @@ def test_everything_is_reached_by_the_tab_key(fresh_page: Page, gateway: FakeGat
     fresh_page.keyboard.press("Shift")  # the first key arms the sound, and its button goes away
     expect(fresh_page.get_by_role("button", name="声音未开")).to_have_count(0)
     buttons = fresh_page.locator("button:visible").count()
-    assert buttons == len(["alert", "acknowledge", *scenes.quiet()["rounds"], "by", "mute", "L", "F", "?"])
+    assert buttons == len(
+        ["alert", "acknowledge", *scenes.quiet()["rounds"], "by", "mute", "S", "L", "F", "?"]
+    )
     reached = set()
     for _ in range(buttons):
         fresh_page.keyboard.press("Tab")
@@ -214,14 +224,7 @@ def test_sound_says_when_it_is_off_or_muted(fresh_page: Page, gateway: FakeGatew
 
 
 def test_an_alert_sounds_until_it_is_acknowledged(fresh_page: Page, gateway: FakeGateway) -> None:
-    fresh_page.add_init_script(
-        """window.tones = []
-        const start = OscillatorNode.prototype.start
-        OscillatorNode.prototype.start = function (at) {
-          window.tones.push(this.frequency.value)
-          start.call(this, at)
-        }"""
-    )
+    fresh_page.add_init_script(TONES)
     open_board(fresh_page, gateway)
     fresh_page.get_by_role("button", name="声音未开").click()
     assert fresh_page.evaluate("window.tones") == []

@@ -57,6 +57,20 @@ def test_a_reader_that_the_gateway_lost_is_another_matter(page: Page, gateway: F
     expect(page.locator("strong[role=alert]")).to_have_count(0)
 
 
+def test_a_gateway_that_hears_nothing_is_told_apart_from_a_page_that_lost_it(
+    page: Page, gateway: FakeGateway
+) -> None:
+    gateway.show(scenes.deaf())
+    open_board(page, gateway)
+    expect(page.locator(".deaf [role=alert]")).to_have_text("网关自 02:10 起收不到任何设备")
+    expect(page.locator(".deaf")).to_contain_text("已 7 分")
+    expect(page.locator(".board")).not_to_have_class(STALE)
+    page.keyboard.press("l")
+    expect(page.locator(".deaf")).to_contain_text("The gateway has heard no device since 02:10")
+    gateway.push(deaf_since=None)
+    expect(page.locator(".deaf")).to_have_count(0)
+
+
 def test_a_missing_delta_is_noticed_and_made_up_for(page: Page, gateway: FakeGateway) -> None:
     open_board(page, gateway)
     gateway.skip()

@@ -215,3 +215,41 @@ def test_axe_finds_nothing_serious_on_the_real_page(
     expect(page.get_by_role("dialog")).to_contain_text("大门道闸")
     found = Axe().run(page).response["violations"]
     assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+def test_what_went_wrong_is_excused_and_alerts_are_silenced_at_the_real_gateway(
+    page: Page, real: RealGateway, site: str, device: Callable[[str], Device]
+) -> None:
+    open_site(page, real, site)
+    device("gate-1").say("gate", event="stuck")
+    page.locator(".card .body").click()
+    page.get_by_role("dialog").get_by_role("button", name="静音").click()
+    asking = page.get_by_role("dialog", name="静音告警")
+    asking.get_by_label("原因").fill("厂家正在检修")
+    asking.get_by_role("button", name="静音", exact=True).click()
+    be(page, "马军")
+    expect(page.get_by_role("dialog")).to_contain_text("厂家正在检修")
+    page.keyboard.press("Escape")
+    expect(page.locator(".card.muted")).to_contain_text("已静音至")
+    expect(page.locator(".hero .number")).to_have_text(["0", "0", "0"])
+    page.locator(".silences").click()
+    page.get_by_role("dialog").get_by_role("button", name="结束").click()
+    expect(page.locator(".silences")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.locator(".card.open")).not_to_have_class(re.compile("muted"))
+
+    scanner = device("scanner-1")
+    with scanner.heartbeats(0.25):
+        real.hold(plan(site, rounds_every="2s"))
+        missed = page.locator(".rounds .row.tone-missed").filter(has_text="堆场").first
+        missed.wait_for()
+        missed.get_by_role("button").click()
+        drawer = page.get_by_role("dialog")
+        drawer.get_by_role("button", name="免责").click()
+        excusing = page.get_by_role("dialog", name="免责", exact=True)
+        excusing.get_by_label("免责原因").fill("全员处置火警")
+        excusing.get_by_role("button", name="保存").click()
+        expect(excusing).to_have_count(0)
+        expect(drawer.locator(".verdict")).to_have_text(re.compile("免责.*原判.*漏巡"))
+        expect(drawer.locator(".excuse")).to_contain_text("马军")
+        expect(drawer.locator(".excuse")).to_contain_text("来自 127.0.0.1")

@@ -191,7 +191,8 @@ class _Player:
             return [occurrence_json(each, site, {}) for each in watch.occurrences(now, self._start, end)]
 
         night.occurrences = shown(gateway.engine.desks[site].watch)
-        night.same_when_shuffled = shown(_shuffled(night, self._seed, now)) == night.occurrences
+        blind = [(row.since, row.until) for row in await store.blind(0)]
+        night.same_when_shuffled = shown(_shuffled(night, self._seed, now, blind)) == night.occurrences
         await gateway.kill(now)
         await gateway.start(now)
         while (at := gateway.deadline) is not None and gateway.engine.holding:
@@ -205,12 +206,12 @@ async def _stored_facts(store: SqliteStore, site: str) -> list[AnyFact]:
     return [fact_from_row(row) for row in rows]
 
 
-def _shuffled(night: Night, seed: int, now: int) -> Watch:
+def _shuffled(night: Night, seed: int, now: int, blind: list[tuple[int, int]]) -> Watch:
     """A watch that was given the night's facts in another order, in other batches, some of them twice."""
     random = Random(f"{seed}|shuffle")
     facts = [*night.facts, *random.sample(night.facts, len(night.facts) // 10)]
     random.shuffle(facts)
-    watch = Watch([night.plan])
+    watch = Watch([night.plan], blind=blind)
     while facts:
         batch = [facts.pop() for _ in range(min(len(facts), random.choice((1, 30, 3000))))]
         fresh = [fact for fact in batch if watch.hearing.device(fact.device).add(fact.boot, fact.seq)]

@@ -265,12 +265,28 @@ class _Tallying:
             if parse_instant(alert["deadline"]) >= self._happened.until:
                 continue
             counts[f"alert.{alert['kind']}"] += 1
-            if alert.get("inhibited_by"):
+            if not self._was_told(alert):
                 counts["inhibited"] += 1
                 continue
             counts["alerts"] += 1
             if alert["state"] == "withdrawn":
                 counts["withdrawn"] += 1
+
+    def _was_told(self, alert: Json) -> bool:
+        """Whether people were told of an alert: within the night, or of something that was due in it."""
+        told = [parse_instant(each["at"]) for each in alert["history"] if each["what"] == "told"]
+        if any(at < self._happened.until for at in told):
+            return True
+        # After its end nobody works any more, and what was explained till then is told for that.
+        proved = set(alert["disproved"])
+        lasting = set(alert["occurrences"]) - proved
+        return bool(told) and any(each["id"] in lasting for each in self._due_in_the_night)
+
+    @property
+    def _due_in_the_night(self) -> Iterator[Json]:
+        return (
+            each for each in self._night.occurrences if parse_instant(each["due_at"]) < self._happened.until
+        )
 
     def _is_all_cut_off(self, at: int) -> bool:
         """Whether the gateway was down, or no device at all could be heard: then it is not the device's problem."""
@@ -281,8 +297,7 @@ def _silent(alert: Json) -> Iterable[str]:
     if alert["kind"] == "device_silent":
         return (alert["subject"],)
     if alert["kind"] == "site_silent":
-        members: list[str] = alert.get("members") or []
-        return members
+        return [member["device"] for member in alert["members"]]
     return ()
 
 

@@ -1,4 +1,4 @@
-import type { Alert, Occurrence, SitePlan, SiteSummary } from './types'
+import type { Alert, NewSilence, Occurrence, Silence, SitePlan, SiteSummary } from './types'
 
 /** A request that the server refused or that never reached it. `status` is 0 in the latter case. */
 export class ApiError extends Error {
@@ -22,19 +22,35 @@ async function call<T>(path: string, init?: RequestInit): Promise<T> {
   return body as T
 }
 
+const post = <T>(path: string, body: unknown) =>
+  call<T>(path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+
+const segment = encodeURIComponent
+
 export type AlertAction = 'acknowledge' | 'resolve' | 'note'
 
 export const rest = {
   sites: () => call<SiteSummary[]>('/sites'),
 
-  plan: (site: string) => call<SitePlan>(`/sites/${encodeURIComponent(site)}/plan`),
+  plan: (site: string) => call<SitePlan>(`/sites/${segment(site)}/plan`),
+
+  alert: (id: string) => call<Alert>(`/alerts/${segment(id)}`),
 
   act: (alert: string, action: AlertAction, by: string, note?: string) =>
-    call<Alert>(`/alerts/${encodeURIComponent(alert)}/${action}`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(note ? { by, note } : { by }),
-    }),
+    post<Alert>(`/alerts/${segment(alert)}/${action}`, note ? { by, note } : { by }),
+
+  excuse: (site: string, occurrence: string, by: string, note: string) =>
+    post<Occurrence>(`/sites/${segment(site)}/occurrences/${segment(occurrence)}/excuse`, { by, note }),
+
+  silence: (site: string, wanted: NewSilence, by: string) =>
+    post<Silence>(`/sites/${segment(site)}/silences`, { ...wanted, by }),
+
+  endSilence: (site: string, silence: string, by: string) =>
+    post<Silence>(`/sites/${segment(site)}/silences/${segment(silence)}/end`, { by }),
 
   /** Occurrences of one kind whose window touches [from, to). */
   occurrences: (kind: 'rounds' | 'radio-checks', site: string, from: string, to: string) =>

@@ -36,6 +36,14 @@ export interface Call {
   fact?: string | null
 }
 
+/** A person's word that it is not to be held against anybody. */
+export interface Excuse {
+  by: string
+  note: string
+  at: string
+  from?: string | null
+}
+
 export interface Occurrence {
   id: string
   site: string
@@ -57,6 +65,9 @@ export interface Occurrence {
   carriers?: string[]
   facts?: string[]
   findings?: Finding[]
+  excuse?: Excuse | null
+  /** What the facts say, where the verdict is `excused`. */
+  judged?: { verdict: string; reason?: Reason | null } | null
   visits?: Visit[]
   calls?: Call[]
 }
@@ -67,7 +78,13 @@ export interface HistoryEntry {
   at: string
   what: string
   by: string | null
+  from?: string | null
   params?: Params
+}
+
+export interface EscalationStep {
+  after_s: number
+  to: string[]
 }
 
 export interface Alert {
@@ -81,13 +98,26 @@ export interface Alert {
   opened_at: string
   deadline?: string | null
   closed_at?: string | null
+  last_due_at?: string | null
   reason?: Reason | null
   clause?: string | null
   duty?: string | null
   occurrences?: string[]
   count?: number
+  excused?: string[]
   facts?: string[]
-  escalation?: { after_s: number; to: string[] }[]
+  /** Of `site_silent`: the devices that are silent, and since when. */
+  members?: { device: string; at: string }[]
+  /** The alert that explains this one, and the silence that covers it: nobody is told of it. */
+  inhibited_by?: string | null
+  silenced_by?: string | null
+  /** Since when it is neither: the steps of `escalation` count from here. */
+  loud_since?: string | null
+  steps_told?: number
+  repeats?: number
+  told?: string[]
+  told_at?: string | null
+  escalation?: EscalationStep[]
   history?: HistoryEntry[]
 }
 
@@ -101,6 +131,8 @@ export interface RadioPost {
   post: string
   name?: Name | null
   due_at?: string | null
+  /** From then on the deadline is near. */
+  remind_at?: string | null
   cells: Cell[]
 }
 
@@ -138,8 +170,37 @@ export interface Device {
   last_heard_at?: string | null
   battery?: number | null
   buffered?: number | null
+  buffer_warning?: boolean
+  lost?: number
   clock_error_s?: number | null
+  clock_doubt_s?: number | null
+  /** `ok`, or what is wrong with its wall clock. */
+  clock?: string | null
   heard_until?: string | null
+}
+
+/** What nobody wants to be told of for a while. Empty `kinds` or `subjects` stand for all. */
+export interface Silence {
+  id: string
+  site: string
+  from: string
+  to: string
+  by: string
+  reason: string
+  kinds: string[]
+  subjects: string[]
+  maintenance: boolean
+  created_at?: string
+  ended_by?: string | null
+}
+
+export interface NewSilence {
+  from?: string
+  to: string
+  reason: string
+  kinds: string[]
+  subjects: string[]
+  maintenance: boolean
 }
 
 export interface Board {
@@ -154,6 +215,9 @@ export interface Board {
   gates: Gate[]
   gate_feed: GateEvent[]
   devices: Device[]
+  silences?: Silence[]
+  /** Since when no device can be heard, because the gateway has lost its broker. */
+  deaf_since?: string | null
 }
 
 export type Message =
@@ -176,6 +240,8 @@ interface Named {
 
 /** What this page reads of a site file: the names of things and of duties, and who works there. */
 export interface SitePlan {
+  /** How often an alert that nobody acknowledges is told again, such as `30min`. */
+  repeat?: string
   people?: (Named & { role?: string })[]
   posts?: Named[]
   checkpoints?: Named[]

@@ -28,6 +28,7 @@ export function useKeys(): void {
     j: () => desk.move(1),
     k: () => desk.move(-1),
     m: sound.toggleMute,
+    s: () => (desk.silences = 'list'),
     l: session.switchLocale,
     f: toggleFullscreen,
     '?': () => (desk.helping = true),

@@ -17,6 +17,9 @@ export type Mark =
   | 'swap'
   | 'early'
   | 'dash'
+  | 'hourglass'
+  | 'flag'
+  | 'mute'
 
 export interface Look {
   tone: Tone
@@ -46,6 +49,8 @@ const LOOKS: Record<string, Look> = {
   answered: look('ok', 'check'),
   normal: look('ok', 'check'),
   off: look('off', 'dash'),
+  // owed, and its deadline is near
+  due_soon: look('late', 'hourglass'),
 }
 
 const UNKNOWN = look('late', 'question', true)

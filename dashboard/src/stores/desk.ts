@@ -1,8 +1,9 @@
 import { defineStore } from 'pinia'
-import { computed, ref } from 'vue'
+import { computed, ref, shallowRef, watch } from 'vue'
 
 import { ApiError, rest, type AlertAction } from '@/api/rest'
-import type { Alert, Occurrence, Severity } from '@/api/types'
+import type { Alert, Name, NewSilence, Occurrence, Silence } from '@/api/types'
+import { byUrgency, cardOf, cardsOf, isCalling } from '@/status/alerts'
 import { machine } from '@/time/ticker'
 import { useLive } from './live'
 import { useSession } from './session'
@@ -10,42 +11,57 @@ import { useSession } from './session'
 /** How long a choice made with the keys stays: a wall that nobody touches turns its pages again. */
 const CHOICE_MS = 45_000
 const TOAST_MS = 5_000
+/** What failed takes longer to read. */
+const FAILURE_MS = 15_000
 
 export interface Target {
   kind: 'alert' | 'round'
   id: string
 }
 
+/** What an action is about, and what a toast names. */
+interface About {
+  id: string
+  name?: Name | null | undefined
+}
+
+const FAILURES = [
+  'conflict',
+  'conflict_excuse',
+  'conflict_silence',
+  'forbidden',
+  'failed',
+  'unreachable',
+] as const
+
 export interface Toast {
-  key: 'acknowledged' | 'resolved' | 'noted' | 'nothing' | 'conflict' | 'failed' | 'unreachable'
-  alert: Alert | null
+  key:
+    | (typeof FAILURES)[number]
+    | (
+        | 'acknowledged'
+        | 'resolved'
+        | 'noted'
+        | 'excused'
+        | 'silenced'
+        | 'announced'
+        | 'unsilenced'
+        | 'nothing'
+      )
+  about: About | null
   detail: string
+  failed: boolean
   until: number
 }
 
-interface Act {
-  alert: Alert
-  action: AlertAction
-  note?: string | undefined
-}
-
-const SEVERITIES: Severity[] = ['critical', 'major', 'minor']
-const STATES: Alert['state'][] = ['open', 'acknowledged', 'resolved', 'withdrawn']
-const isClosed = (alert: Alert) => alert.state === 'resolved' || alert.state === 'withdrawn'
-
-/** Loudest first: not acknowledged before acknowledged, then by severity, then the newest. */
-export function byUrgency(a: Alert, b: Alert): number {
-  return (
-    Number(isClosed(a)) - Number(isClosed(b)) ||
-    (isClosed(a) ? 0 : STATES.indexOf(a.state) - STATES.indexOf(b.state)) ||
-    (isClosed(a) ? 0 : SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity)) ||
-    b.opened_at.localeCompare(a.opened_at)
-  )
-}
+/** What is being asked in a dialog: words for an alert or an occurrence, or for how long to silence an alert. */
+export type Question =
+  | { action: 'resolve' | 'note'; alert: Alert }
+  | { action: 'excuse'; occurrence: Occurrence }
+  | { action: 'silence'; alert: Alert }
 
 const DONE = { acknowledge: 'acknowledged', resolve: 'resolved', note: 'noted' } as const
 
-/** What the reader does at this screen: chooses, opens, acknowledges, resolves. */
+/** What the reader does at this screen: chooses, opens, acknowledges, resolves, excuses, silences. */
 export const useDesk = defineStore('desk', () => {
   const live = useLive()
   const session = useSession()
@@ -53,21 +69,30 @@ export const useDesk = defineStore('desk', () => {
   const choice = ref<{ target: Target; until: number } | null>(null)
   const opened = ref<Target | null>(null)
   const helping = ref(false)
-  const asking = ref<{ alert: Alert; action: 'resolve' | 'note' } | null>(null)
+  const asking = shallowRef<Question | null>(null)
+  /** The list of silences is open, or the announcement of maintenance on top of it. */
+  const silences = ref<'closed' | 'list' | 'maintenance'>('closed')
   /** The name of who acts is being asked for; what was about to be done goes on afterwards. */
   const naming = ref(false)
-  const waiting = ref<Act | null>(null)
-  const said = ref<Toast | null>(null)
+  let tellName: ((by: string) => void) | null = null
+  const said = shallowRef<Toast | null>(null)
+  /** What is open but not on the board: an alert that was asked of the server, an occurrence that left with its excuse. */
+  const besides = shallowRef<{ alert?: Alert; round?: Occurrence; missing?: string }>({})
 
   const alerts = computed(() => [...(live.board?.alerts ?? [])].sort(byUrgency))
+  /** Those with a card of their own: what an outage explains is told of in the outage's card. */
+  const cards = computed(() => cardsOf(alerts.value))
   const chosen = computed(() =>
     choice.value && machine.value < choice.value.until ? choice.value.target : null,
   )
   const toast = computed(() => (said.value && machine.value < said.value.until ? said.value : null))
-  const busy = computed(() => helping.value || naming.value || asking.value !== null)
+  const busy = computed(
+    () => helping.value || naming.value || asking.value !== null || silences.value !== 'closed',
+  )
+  const modal = computed(() => busy.value || opened.value !== null)
 
   const targets = computed<Target[]>(() => [
-    ...alerts.value.map((alert): Target => ({ kind: 'alert', id: alert.id })),
+    ...cards.value.map((alert): Target => ({ kind: 'alert', id: alert.id })),
     ...(live.board?.rounds ?? []).map((round): Target => ({ kind: 'round', id: round.id })),
   ])
 
@@ -78,10 +103,16 @@ export const useDesk = defineStore('desk', () => {
     choice.value = { target, until: machine.value + CHOICE_MS }
   }
 
+  /** Where a target stands in the lists: an alert that an outage explains stands where the outage does. */
+  function placed(target: Target | null): Target | null {
+    const alert = target?.kind === 'alert' && alerts.value.find(({ id }) => id === target.id)
+    return alert ? { kind: 'alert', id: cardOf(alerts.value, alert).id } : target
+  }
+
   function move(step: 1 | -1): void {
     const list = targets.value
     if (!list.length) return
-    const from = opened.value ?? chosen.value
+    const from = placed(opened.value ?? chosen.value)
     const at = list.findIndex((target) => same(target, from))
     const next = at < 0 ? (step > 0 ? 0 : list.length - 1) : (at + step + list.length) % list.length
     choose(list[next]!)
@@ -94,78 +125,133 @@ export const useDesk = defineStore('desk', () => {
     opened.value = target
   }
 
-  const openedAlert = computed(() =>
-    opened.value?.kind === 'alert' ? alerts.value.find((alert) => alert.id === opened.value?.id) : undefined,
-  )
-  const openedRound = computed<Occurrence | undefined>(() =>
-    opened.value?.kind === 'round'
-      ? live.board?.rounds.find((round) => round.id === opened.value?.id)
-      : undefined,
-  )
-
-  function say(key: Toast['key'], alert: Alert | null, detail = ''): void {
-    said.value = { key, alert, detail, until: machine.value + TOAST_MS }
+  /** Opens an alert that may have left the board, such as the one of a link. */
+  async function openAlert(id: string): Promise<void> {
+    open({ kind: 'alert', id })
+    if (alerts.value.some((alert) => alert.id === id)) return
+    besides.value = {}
+    const alert = await rest.alert(id).catch(() => null)
+    besides.value = alert ? { alert } : { missing: id }
   }
 
-  async function act(what: Act): Promise<void> {
-    if (!session.by) {
-      waiting.value = what
-      naming.value = true
-      return
-    }
-    try {
-      const answer = await rest.act(what.alert.id, what.action, session.by, what.note)
-      live.alertAnswered(answer)
-      say(DONE[what.action], answer)
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status === 0) return say('unreachable', what.alert)
-      const state = stateIn(error.body)
-      if (error.status === 409 && state) return say('conflict', what.alert, state)
-      say('failed', what.alert, String(error.status))
-    }
+  const openedAlert = computed(() => {
+    if (opened.value?.kind !== 'alert') return undefined
+    const { id } = opened.value
+    return [...alerts.value, besides.value.alert].find((alert) => alert?.id === id)
+  })
+  const openedRound = computed(() => {
+    if (opened.value?.kind !== 'round') return undefined
+    const { id } = opened.value
+    return [...(live.board?.rounds ?? []), besides.value.round].find((round) => round?.id === id)
+  })
+  const loading = computed(
+    () => opened.value?.kind === 'alert' && !openedAlert.value && besides.value.missing !== opened.value.id,
+  )
+
+  function say(key: Toast['key'], about: About | null, detail = ''): void {
+    const failed = (FAILURES as readonly string[]).includes(key)
+    said.value = { key, about, detail, failed, until: machine.value + (failed ? FAILURE_MS : TOAST_MS) }
   }
 
-  /** The newest alert that is open, or the one whose detail the reader is looking at. */
-  function acknowledgeNewest(): void {
-    const open = (openedAlert.value ? [openedAlert.value] : alerts.value).filter(
-      (alert) => alert.state === 'open',
-    )
-    const newest = open.sort((a, b) => b.opened_at.localeCompare(a.opened_at))[0]
-    if (newest) void act({ alert: newest, action: 'acknowledge' })
-    else say('nothing', null)
+  // What failed was said of the dialog or the record that the reader has left by now.
+  watch([asking, silences, opened], () => {
+    if (said.value?.failed) said.value = null
+  })
+
+  function whoActs(): Promise<string> {
+    if (session.by) return Promise.resolve(session.by)
+    naming.value = true
+    return new Promise((resolve) => (tellName = resolve))
   }
 
   function named(by: string): void {
-    session.by = by
+    if (by) session.by = by
     naming.value = false
-    const next = waiting.value
-    waiting.value = null
-    if (next) void act(next)
+    tellName?.(by)
+    tellName = null
   }
 
-  function unnamed(): void {
-    naming.value = false
-    waiting.value = null
+  /** Does something in the reader's name and says how it went. Answers whether it was done. */
+  async function attempt(
+    about: About,
+    done: Toast['key'],
+    conflict: 'conflict' | 'conflict_excuse' | 'conflict_silence',
+    run: (by: string) => Promise<void>,
+  ): Promise<boolean> {
+    const by = await whoActs()
+    if (!by) return false
+    try {
+      await run(by)
+      say(done, about)
+      return true
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status === 0) say('unreachable', about)
+      else if (error.status === 403 && done === 'excused') say('forbidden', about, by)
+      else if (error.status === 409) say(conflict, about, stateIn(error.body) ?? '')
+      else say('failed', about, String(error.status))
+      return false
+    }
+  }
+
+  const act = (alert: Alert, action: AlertAction, note?: string) =>
+    attempt({ id: alert.subject, name: alert.name }, DONE[action], 'conflict', async (by) => {
+      const answer = await rest.act(alert.id, action, by, note)
+      if (besides.value.alert?.id === answer.id) besides.value = { alert: answer }
+      live.alertAnswered(answer)
+    })
+
+  const excuse = (occurrence: Occurrence, note: string) =>
+    attempt({ id: occurrence.subject, name: occurrence.name }, 'excused', 'conflict_excuse', async (by) => {
+      const answer = await rest.excuse(occurrence.site, occurrence.id, by, note)
+      besides.value = { ...besides.value, round: answer }
+      live.occurrenceAnswered(answer)
+    })
+
+  const silence = (about: About, wanted: NewSilence) =>
+    attempt(about, wanted.maintenance ? 'announced' : 'silenced', 'conflict_silence', async (by) => {
+      live.silenceAnswered(await rest.silence(live.site ?? '', wanted, by))
+    })
+
+  const unsilence = (one: Silence) =>
+    attempt({ id: one.id }, 'unsilenced', 'conflict_silence', async (by) => {
+      live.silenceAnswered(await rest.endSilence(one.site, one.id, by))
+    })
+
+  /** The newest alert that waits for somebody, or the one whose detail the reader is looking at. */
+  function acknowledgeNewest(): void {
+    const open = openedAlert.value
+      ? [openedAlert.value].filter((alert) => alert.state === 'open')
+      : alerts.value.filter(isCalling)
+    const newest = open.sort((a, b) => b.opened_at.localeCompare(a.opened_at))[0]
+    if (newest) void act(newest, 'acknowledge')
+    else say('nothing', null)
   }
 
   return {
     alerts,
+    cards,
     chosen,
     opened,
     openedAlert,
     openedRound,
+    loading,
     helping,
     asking,
+    silences,
     naming,
     toast,
     busy,
+    modal,
     isChosen,
     move,
     open,
+    openAlert,
     act,
+    excuse,
+    silence,
+    unsilence,
     acknowledgeNewest,
     named,
-    unnamed,
   }
 })
 

@@ -3,13 +3,13 @@ import { computed, ref, shallowRef, watch } from 'vue'
 
 import { LiveClient, STALE_MS, type Link } from '@/api/live'
 import { rest } from '@/api/rest'
-import type { Alert, Board, SitePlan, SiteSummary } from '@/api/types'
+import type { Alert, Board, Occurrence, Silence, SitePlan, SiteSummary } from '@/api/types'
 import { ServerClock } from '@/time/clock'
 import { machine } from '@/time/ticker'
 import { indexNames } from '@/words/names'
 
 // A page runs for months: however much a server sends, this is what it keeps.
-const KEPT = { rounds: 200, alerts: 300, gate_feed: 50, devices: 500, gates: 100 } as const
+const KEPT = { rounds: 200, alerts: 300, gate_feed: 50, devices: 500, gates: 100, silences: 200 } as const
 const RELOADED_FOR = 'patrol.reloaded-for'
 
 function bounded<T extends Partial<Board>>(sections: T): T {
@@ -94,6 +94,19 @@ export const useLive = defineStore('live', () => {
     board.value = { ...board.value, alerts }
   }
 
+  function occurrenceAnswered(occurrence: Occurrence): void {
+    if (!board.value) return
+    const rounds = board.value.rounds.map((one) => (one.id === occurrence.id ? occurrence : one))
+    board.value = { ...board.value, rounds }
+  }
+
+  function silenceAnswered(silence: Silence): void {
+    if (!board.value) return
+    const others = (board.value.silences ?? []).filter(({ id }) => id !== silence.id)
+    const silences = silence.ended_by ? others : [...others, silence]
+    board.value = { ...board.value, silences }
+  }
+
   async function loadSites(): Promise<void> {
     asked = true
     askAgainAt = machine.value + 3_000
@@ -131,6 +144,8 @@ export const useLive = defineStore('live', () => {
     names,
     choose,
     alertAnswered,
+    occurrenceAnswered,
+    silenceAnswered,
     start,
   }
 })

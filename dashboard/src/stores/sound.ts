@@ -2,13 +2,14 @@ import { defineStore } from 'pinia'
 import { computed, ref, watch } from 'vue'
 
 import { PATTERNS, Siren, type Cue } from '@/sound/siren'
+import { isCalling } from '@/status/alerts'
 import { machine } from '@/time/ticker'
 import { useLive } from './live'
 import { useSession } from './session'
 
 export const MUTE_MS = 5 * 60_000
 
-/** Sounds the worst alert that nobody has acknowledged, until somebody does. A mute ends by itself. */
+/** Sounds the worst alert that nobody has acknowledged, until somebody does; never one that is muted. A mute ends by itself. */
 export const useSound = defineStore('sound', () => {
   const live = useLive()
   const session = useSession()
@@ -22,8 +23,10 @@ export const useSound = defineStore('sound', () => {
 
   const cue = computed<Cue | null>(() => {
     if (live.stale) return 'lost'
-    const open = (live.board?.alerts ?? []).filter((alert) => alert.state === 'open')
-    return (['critical', 'major', 'minor'] as const).find((s) => open.some((a) => a.severity === s)) ?? null
+    const calling = (live.board?.alerts ?? []).filter(isCalling)
+    return (
+      (['critical', 'major', 'minor'] as const).find((s) => calling.some((a) => a.severity === s)) ?? null
+    )
   })
 
   async function arm(): Promise<void> {

@@ -71,3 +71,24 @@ export function spanParts(ms: number): [number, Unit][] {
   if (first < 0) return [[0, 's']]
   return parts.slice(first, first + 2).filter(([n]) => n > 0)
 }
+
+/**
+ * What a field for a time holds, in the site's zone: `2026-11-23 02:17`. It is a field for text: those that browsers have for
+ * times speak the browser's language, and 12 hours in many of them.
+ */
+export const fieldText = (at: Instant, zone: string): string =>
+  `${isoDay(at, zone)} ${clockMinutes(at, zone)}`
+
+const FIELD = /^\s*(\d{4}-\d\d-\d\d)[ T]+(\d\d?)[:：](\d\d)\s*$/
+
+/** The instant (ms) that such a field means in the site's zone, or NaN. A time that a clock change leaves out moves on. */
+export function fieldInstant(text: string, zone: string): number {
+  const read = (field: string) =>
+    Date.parse(field.replace(FIELD, (_, day, h, m) => `${day}T${h.padStart(2, '0')}:${m}Z`))
+  if (!FIELD.test(text)) return Number.NaN
+  const wanted = read(text)
+  if (Number.isNaN(wanted)) return Number.NaN
+  let at = wanted
+  for (let round = 0; round < 2; round += 1) at += wanted - read(fieldText(at, zone))
+  return at
+}

@@ -27,6 +27,11 @@ export function useWords() {
 
   const time = (at: format.Instant) => format.clockMinutes(at, live.zone)
   const seconds = (at: format.Instant) => format.clockSeconds(at, live.zone)
+  /** The time of day, with the date before it where that is not today. */
+  const moment = (at: format.Instant) => {
+    const day = format.isoDay(at, live.zone)
+    return day === format.isoDay(live.now, live.zone) ? time(at) : `${day.slice(5)} ${time(at)}`
+  }
   const span = (ms: number) =>
     format
       .spanParts(ms)
@@ -57,6 +62,15 @@ export function useWords() {
     return t(`${group}.${reason.code}.${variant}`, sayParams(speaker, params))
   }
 
+  /** Roles and people, as a list. */
+  const whom = (ids: string[]) =>
+    ids
+      .map((id) => {
+        const role = word('role', id)
+        return role === id ? name(id) : role
+      })
+      .join(t('list.separator'))
+
   const figure = (text: string) =>
     readFigure(text)
       ?.map(({ key, a, b }) => t(`figure.${key}`, { a, b: word('per', b) }))
@@ -71,8 +85,10 @@ export function useWords() {
     name,
     time,
     seconds,
+    moment,
     span,
     word,
+    whom,
     figure,
     duty,
     reason: (reason: Reason) => worded('reason', reason),

@@ -355,6 +355,44 @@ async def test_deadlines_that_passed_while_the_gateway_was_down_are_judged_at_th
         assert alert["reason"]["code"] == "no_proof"  # nobody has said that there was nothing (law 4)
 
 
+async def test_a_device_that_was_there_is_waited_for_before_deadlines_are_judged(station: Station) -> None:
+    async with station.open() as post:
+        post.hand_in(b'{"online": true}', "patrol/v1/yard/scanner-1/state")
+        await post.take(record(1, type="status", at=BEGIN))
+    async with station.open(at=BEGIN + HOUR + MINUTE) as post:
+        vars(engine_module)["QUIET_S"] = 0.0  # nothing is coming in; the fixture puts it back
+        await post.settled()
+        assert await post.alerts() == [] and post.engine.holding
+        await post.take(*scans(2, BEGIN + 30 * MINUTE, SHED, WELL, clock="synced"))
+        await until(lambda: not post.engine.holding)
+        await post.settled()
+        assert [alert["kind"] for alert in await post.alerts()] == ["radio_not_called"]
+
+
+async def test_how_long_the_gateway_was_down_is_recorded_and_told_with_the_verdict(station: Station) -> None:
+    async with station.open() as post:
+        await post.take(record(1, type="status", at=BEGIN))
+        station.clock.at = BEGIN + 10 * MINUTE
+    async with station.open(at=BEGIN + HOUR + 10 * MINUTE) as post:
+        await post.begun()
+        (blind,) = await post.store.blind(0)
+        assert blind == (BEGIN + 10 * MINUTE, BEGIN + HOUR + 10 * MINUTE, "down")
+        alert = next(alert for alert in await post.alerts() if alert["kind"] == "round_missed")
+        assert alert["reason"]["params"]["blind_s"] == 50 * 60
+
+
+async def test_a_gateway_that_is_killed_was_down_since_its_last_sign_of_life(station: Station) -> None:
+    async with station.open() as post:
+        station.clock.at = BEGIN + MINUTE
+        await post.take(record(1, type="status", at=BEGIN + MINUTE))
+        station.clock.at = BEGIN + 30 * MINUTE
+        post.kill()
+    async with station.open(at=BEGIN + 40 * MINUTE) as post:
+        assert [(row.since, row.until) for row in await post.store.blind(0)] == [
+            (BEGIN + MINUTE, BEGIN + 40 * MINUTE)
+        ]
+
+
 async def test_traffic_of_now_does_not_hold_the_deadlines_up(
     station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:

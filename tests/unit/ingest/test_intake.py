@@ -51,7 +51,7 @@ def test_a_record_that_comes_again_is_no_second_fact_and_is_acknowledged_again()
     second = hall.take(raw(record(1), guard="someone else"))
     assert len(first.commit.facts) == 1
     assert not second.commit
-    assert second.doors == {(hall.door(), "b1")}
+    assert set(second.doors) == {(hall.door(), "b1")}
     assert hall.intake.counts == {"facts": 1, "duplicates": 2}
 
 
@@ -156,7 +156,7 @@ def test_a_refused_record_that_comes_again_is_refused_once_and_acknowledged_agai
         assert len(hall.reasons(payload)) == 1
         repeat = hall.take(payload)
         assert not repeat.commit
-        assert repeat.doors == {(hall.door(), "b1")}
+        assert set(repeat.doors) == {(hall.door(), "b1")}
     assert hall.intake.counts == {"refused.unknown_tag": 1, "refused.unknown_type": 1, "duplicates": 2}
 
 
@@ -367,7 +367,7 @@ def test_what_a_device_lost_is_passed_over_and_acknowledged() -> None:
     hall.take(raw(record(1)))
     taken = hall.take(heartbeat(9, lost=lost(2, 8)))
     assert hall.door().hearing.boots["b1"].high == 9
-    assert taken.doors == {(hall.door(), "b1")}
+    assert set(taken.doors) == {(hall.door(), "b1")}
     assert [row.seq for row in hall.take(raw(record(5))).commit.facts] == [5]
     assert hall.door().hearing.lost_records == 6
 

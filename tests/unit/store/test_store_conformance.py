@@ -14,7 +14,9 @@ from tests.unit.store.backends import (
     HOUR,
     T0,
     Open,
+    action,
     alert,
+    blind,
     delivery,
     fact,
     notice,
@@ -555,3 +557,36 @@ async def test_when_the_last_commit_was_made(store: Store) -> None:
     await put(store, T0, facts=[fact(1)])
     await put(store, T0 + 5, facts=[fact(2)])
     assert await store.last_commit_at() == T0 + 5
+
+
+async def test_what_people_did_comes_newest_first_and_by_kind(store: Store) -> None:
+    await put(store, T0, actions=[action("acknowledge", at=T0), action("excuse", "d@1", at=T0)])
+    await put(
+        store, T0 + 5, actions=[action("silence", "court-s1", at=T0 + 5), action("note", site="atrium")]
+    )
+    assert [row.what for row in await store.actions("court")] == ["silence", "excuse", "acknowledge"]
+    assert await store.actions("court", what=("excuse",)) == [action("excuse", "d@1", at=T0)]
+    assert [row.what for row in await store.actions("court", T0 + 1)] == ["silence"]
+    assert [row.what for row in await store.actions("court", 0, T0 + 5, limit=1)] == ["excuse"]
+
+
+async def test_blind_intervals_come_by_time_as_far_back_as_is_asked(store: Store) -> None:
+    await put(store, T0, blind=[blind(T0 + HOUR, cause="cut_off"), blind(T0)])
+    assert await store.blind(0) == [blind(T0), blind(T0 + HOUR, cause="cut_off")]
+    assert await store.blind(T0 + HOUR) == [blind(T0 + HOUR, cause="cut_off")]
+
+
+async def test_the_last_sign_of_life_is_the_last_commit_even_if_it_holds_nothing(store: Store) -> None:
+    assert await store.last_sign() is None
+    await put(store, T0, facts=[fact(1)])
+    assert await store.last_sign() == T0
+    await put(store, T0 + 10_000, alive=True)
+    assert await store.last_sign() == T0 + 10_000
+
+
+async def test_one_occurrence_is_found_as_it_was_reported_last(store: Store) -> None:
+    await put(store, verdicts=[verdict("d@1")])
+    await put(store, verdicts=[verdict("d@1", "late", at=T0 + 1)])
+    found = await store.occurrence("court", "d@1")
+    assert found is not None and found["verdict"] == "late"
+    assert await store.occurrence("atrium", "d@1") is None

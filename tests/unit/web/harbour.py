@@ -21,6 +21,7 @@ shifts:
   - {id: night, from: "19:00", to: "07:00"}
 people:
   - {id: li, name: 李强, role: guard, card: "04A1B2C3D4E5F6"}
+  - {id: wang, name: 王建国, role: shift_leader}
 posts:
   - {id: east, name: {zh: 东门岗, en: East gate}, kind: gate}
   - {id: west, name: {zh: 西门岗, en: West gate}, kind: gate}

@@ -1,3 +1,4 @@
+import type { RadioPost } from '@/api/types'
 import { millis } from '@/time/format'
 
 interface Slot {
@@ -20,3 +21,7 @@ export function labelEvery(columns: number, slotSeconds: number): number {
   const room = Math.ceil(columns / 5)
   return Math.ceil(Math.max(room, 2) / perHour) * perHour
 }
+
+/** Whether a call is owed and its deadline is near, which the plan's notice before it says. */
+export const isDueSoon = (post: RadioPost, now: number): boolean =>
+  millis(post.remind_at) <= now && now <= millis(post.due_at)
