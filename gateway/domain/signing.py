@@ -1,4 +1,4 @@
-"""Signed records: which signatures count, and what is odd about the others (docs/judging.md, part 5)."""
+"""Signed records: which signatures count, and what is odd about the others (docs/judging.md, part 6)."""
 
 from __future__ import annotations
 

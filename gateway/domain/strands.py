@@ -460,7 +460,7 @@ class RadioStrand(Strand[RadioCall]):
 
 
 class RecordStrand(Strand[Signature]):
-    """The signatures under one form, and the records that they complete (docs/judging.md, part 5)."""
+    """The signatures under one form, and the records that they complete (docs/judging.md, part 6)."""
 
     __slots__ = ()
 

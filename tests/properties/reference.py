@@ -635,6 +635,19 @@ def may_be_done(occurrence: Occurrence, facts: Sequence[AnyFact]) -> bool:
             and fact.outcome is not Outcome.NO_ANSWER
             for fact in doubtful
         )
+    if occurrence.duty.kind is DutyKind.RECORD:
+        people = occurrence.plan.person_by_token
+        signed = {people[signature.by].id for signature in occurrence.signed()}
+        others = {
+            people[fact.by].id
+            for fact in doubtful
+            if isinstance(fact, Signature)
+            and fact.form == occurrence.duty.form
+            and occurrence.post in (None, fact.post)
+            and fact.by in people
+            and occurrence.asks_for(people[fact.by])
+        }
+        return len(signed | others) >= occurrence.duty.signatures
     strict = occurrence.route.order is Order.STRICT
     missing = occurrence.route.checkpoints[len(occurrence.counted) :] if strict else occurrence.expected()
     return all(
@@ -820,8 +833,16 @@ def clashes(versions: Sequence[Version], scans: Sequence[Scan]) -> list[Told]:
 
 def findings(occurrence: Occurrence, clashing: Sequence[Told]) -> tuple[Told, ...]:
     """All that is odd about an occurrence."""
-    if occurrence.duty.kind is not DutyKind.ROUND:
+    if occurrence.duty.kind is DutyKind.RADIO_CHECK:
         return ()
+    if occurrence.duty.kind is DutyKind.RECORD:
+        people = occurrence.plan.person_by_token
+        wrong = [
+            signature.id
+            for signature in occurrence.signatures
+            if signature.by not in people or not occurrence.asks_for(people[signature.by])
+        ]
+        return (("wrong_signer", tuple(wrong)),) if wrong else ()
     found = findings_of_walk(occurrence)
     claimed = {scan.id for scan in occurrence.claimed}
     found += [clash for clash in clashing if claimed & set(clash[1])]

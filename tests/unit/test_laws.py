@@ -56,7 +56,7 @@ MAY_KNOW = {
     "ingest": {"clock", "domain", "instants", "store"},
     "desk": {"domain", "ingest", "instants", "shapes", "store"},
     "engine": {"clock", "desk", "domain", "ingest", "instants", "shapes", "store"},
-    "acts": {"domain", "engine", "shapes", "store"},
+    "acts": {"domain", "engine", "ingest", "instants", "shapes", "store"},
     "web": {"acts", "clock", "desk", "domain", "engine", "ingest", "instants", "service", "settings", "shapes",
             "sitefile", "store"},
     "notify": {"clock", "domain", "engine", "instants", "shapes", "store"},

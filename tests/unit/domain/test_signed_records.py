@@ -11,12 +11,11 @@ from gateway.domain.verdicts import Finding
 from gateway.domain.watch import Changes
 from tests.unit.web.harbour import Night, harbour, local
 
-PEOPLE = ("people:\n", "people:\n  - {id: wang, name: 王建国, role: shift_leader}\n")
 numbers = count(1)
 
 
 def with_duty(line: str) -> Night:
-    return Night(harbour(PEOPLE, ("  - {id: night-radio", f"  - {line}\n  - {{id: night-radio")))
+    return Night(harbour(("  - {id: night-radio", f"  - {line}\n  - {{id: night-radio")))
 
 
 def signature(time: str, by: str, form: str = "check", post: str | None = None, **said: bool) -> Signature:
