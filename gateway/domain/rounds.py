@@ -144,7 +144,9 @@ class RoundRule:
         for (before, first), (after, second) in pairwise(walk):
             leg = self.route.leg_between(stops[before], stops[after])
             took = second.occurred_at - first.occurred_at
-            doubt = 0 if first.boot == second.boot else first.uncertainty + second.uncertainty
+            # One boot of a device has one clock; another device may well call its own boot the same.
+            one_clock = (first.device, first.boot) == (second.device, second.boot)
+            doubt = 0 if one_clock else first.uncertainty + second.uncertainty
             in_hand = in_hand and took + doubt < (
                 min(IN_HAND_MS, leg.min_s * 1000) if leg.min_s else IN_HAND_UNSAID_MS
             )
