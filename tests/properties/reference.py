@@ -430,7 +430,7 @@ def at_occurrences(
     version: Version, duty: Duty, post: str | None, track: str, at: At, horizon: int, vary: Vary
 ) -> list[Occurrence]:
     zone = ZoneInfo(version.plan.timezone)
-    found = []
+    found: dict[int, Occurrence] = {}  # by planned time: those that a clock change lays together are one
     margin = 2 + (at.early_s + at.vary_s) * SECOND // DAY
     for day in days(zone, version.start, min(version.end, horizon), margin):
         for index, minutes in enumerate(at.times):
@@ -439,8 +439,8 @@ def at_occurrences(
             opens_at = planned - at.early_s * SECOND
             due_at = planned + (at.duration_s + at.late_s) * SECOND
             if version.start <= opens_at < version.end:
-                found.append(Occurrence(version.plan, duty, post, track, opens_at, due_at))
-    return sorted(found, key=lambda occurrence: occurrence.opens_at)
+                found.setdefault(planned, Occurrence(version.plan, duty, post, track, opens_at, due_at))
+    return sorted(found.values(), key=lambda occurrence: occurrence.opens_at)
 
 
 def every_chains(

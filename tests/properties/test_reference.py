@@ -165,6 +165,15 @@ def test_each_version_of_the_plan_takes_evidence_for_itself_and_what_is_not_over
     assert night.verdicts("23:30") == ["22:00 missed", "23:00 early"]
 
 
+def test_two_planned_times_that_a_clock_change_lays_together_are_one(site: Site) -> None:
+    night = site(
+        "2026-03-29 00:00",
+        walk("lap", "a", at("01:00", "02:00", duration="10min")),
+        zone="Europe/London",
+    )
+    assert night.verdicts("04:00") == ["02:00 missed"]
+
+
 def test_a_planned_time_moves_by_what_is_drawn_for_its_date() -> None:
     night = Timeline(judge, "2026-01-10 22:00", walk("lap", "a", at("23:00", "01:00", vary="10min")))
     moved = judge(
