@@ -1,6 +1,6 @@
 """What a transport hands to the pipeline, and how the pipeline answers it.
 
-A transport (the device endpoint, the broker client, later a serial line) turns bytes into `Delivery`
+A transport (the device endpoint, the broker client, a bridge that plays a device) turns bytes into `Delivery`
 objects and gives them to one `Receiver`, all that one read brought in one call. The receiver owes each
 delivery with a non-zero `packet_id` one acknowledgement, given only after the commit that holds it (law 3).
 """
@@ -39,6 +39,8 @@ class Delivery:
     retained: bool
     packet_id: int  # 0: no acknowledgement is owed (QoS 0)
     link: Link
+    wrong: tuple[str, str] | None = None
+    """Why the transport itself could make nothing of it, where that is so: a reason for the quarantine, and details."""
 
 
 Receiver = Callable[[list[Delivery]], None]

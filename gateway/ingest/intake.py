@@ -64,6 +64,9 @@ class Intake:
             if speaker is not None and speaker != door.name:
                 error = RefusedError("foreign_topic", f"{speaker} may not publish for {door.name}")
                 self._refuse(taken, delivery, delivery.payload, error, None)
+            elif delivery.wrong is not None:
+                self.counts[f"refused.{delivery.wrong[0]}"] += 1
+                taken.commit.refused.append(_noise(delivery, delivery.wrong, door))
             elif what == "up":
                 self._take_records(taken, delivery, door)
             else:
@@ -249,6 +252,21 @@ class Intake:
                 seq,
             )
         )
+
+
+def _noise(delivery: Delivery, wrong: tuple[str, str], door: Door) -> RefusedRow:
+    reason, detail = wrong
+    return RefusedRow(
+        delivery.topic,
+        delivery.payload,
+        delivery.received_at,
+        reason,
+        detail,
+        door.of.site,
+        door.device,
+        None,
+        None,
+    )
 
 
 def _sending_boot(door: Door, records: list[tuple[bytes, Record | RefusedError]]) -> str | None:

@@ -30,8 +30,8 @@ class Reading:
     """What it says, in the protocol's own words, as `patrol-gateway decode` prints it."""
 
     record: Fields | None = None
-    """The members of the native record that it amounts to (docs/wire.md), `type` among them, and `at` where the device told
-    its own time; without `boot`, `seq` and the rest, which the gateway adds. None where nothing happened: an
+    """The members of the native record that it amounts to (docs/wire.md), `type` among them, and `at` where the device
+    told its own time; without `boot`, `seq` and the rest, which the gateway adds. None where nothing happened: an
     acknowledgement, an answer, a heartbeat."""
 
     alive: bool = True
