@@ -18,6 +18,9 @@ _HOUR_MS: Final = 3_600_000
 _STOPPED_AFTER_MS: Final = 10_000
 """A clock that shows seconds only may stand still for one of them; so long it must not."""
 
+_COARSE_MS: Final = 1_000
+"""How much two readings of a wall clock that shows seconds only may differ from what has passed."""
+
 _NOISE_MS: Final = 2 * TRANSIT_MS
 """How much two readings may differ by the way of their messages alone."""
 
@@ -71,7 +74,9 @@ class ClockHealth:
         passed = reading.mono - last.mono
         if passed >= _STOPPED_AFTER_MS:
             self._stopped = abs(reading.wall - last.wall) * 10 < passed
-        if abs(reading.error - last.error) > _NOISE_MS + passed * DRIFT and not self._stopped:
+        # Both clocks were read at once, so that it does not matter how long the messages took.
+        step = abs(reading.wall - last.wall - passed)
+        if step > _COARSE_MS + passed * DRIFT and not self._stopped:
             self._first, self._stepped_at = reading, reading.received_at
 
     def state(self) -> ClockState | None:

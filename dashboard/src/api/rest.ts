@@ -53,6 +53,6 @@ export const rest = {
     post<Silence>(`/sites/${segment(site)}/silences/${segment(silence)}/end`, { by }),
 
   /** Occurrences of one kind whose window touches [from, to). */
-  occurrences: (kind: 'rounds' | 'radio-checks', site: string, from: string, to: string) =>
+  occurrences: (kind: 'rounds' | 'radio-checks' | 'records', site: string, from: string, to: string) =>
     call<Occurrence[]>(`/${kind}?${new URLSearchParams({ site, from, to }).toString()}`),
 }

@@ -36,6 +36,16 @@ export interface Call {
   fact?: string | null
 }
 
+/** Of a signed record: who signed, and what that came to. */
+export interface Signed {
+  at: string
+  by: string
+  counts: boolean
+  result: string
+  failed: string[]
+  fact: string
+}
+
 /** A person's word that it is not to be held against anybody. */
 export interface Excuse {
   by: string
@@ -70,6 +80,7 @@ export interface Occurrence {
   judged?: { verdict: string; reason?: Reason | null } | null
   visits?: Visit[]
   calls?: Call[]
+  signatures?: Signed[]
 }
 
 export type Severity = 'critical' | 'major' | 'minor'
@@ -210,6 +221,7 @@ export interface Board {
   shift?: { id: string; from: string; to: string } | null
   hero: Record<Severity, number>
   rounds: Occurrence[]
+  records?: Occurrence[]
   radio: Radio | null
   alerts: Alert[]
   gates: Gate[]

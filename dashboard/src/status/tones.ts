@@ -48,6 +48,7 @@ const LOOKS: Record<string, Look> = {
   abnormal: look('missed', 'alarm', true),
   answered: look('ok', 'check'),
   normal: look('ok', 'check'),
+  done: look('ok', 'check'),
   off: look('off', 'dash'),
   // owed, and its deadline is near
   due_soon: look('late', 'hourglass'),
@@ -71,12 +72,14 @@ export const positionLook = (code: string): Look =>
   Object.hasOwn(POSITIONS, code) ? POSITIONS[code]! : UNKNOWN
 
 /**
- * What to say of a duty: its verdict, but a round that may begin is told apart from one that somebody walks, and a post that
- * did not answer from one that nobody called.
+ * What to say of a duty: its verdict, but a round that may begin is told apart from one that somebody walks, a post that did
+ * not answer from one that nobody called, and a record that says that something is wrong from one that does not.
  */
 export function statusOf(one: Pick<Occurrence, 'kind' | 'verdict' | 'started_at' | 'reason'>): string {
-  if (one.kind === 'round') return one.verdict === 'open' && !one.started_at ? 'not_begun' : one.verdict
+  if (one.kind !== 'radio_check' && one.verdict === 'open' && !one.started_at) return 'not_begun'
+  if (one.kind === 'round') return one.verdict
   const said = one.reason?.code ?? ''
+  if (said === 'signed_abnormal') return 'abnormal'
   return one.verdict === 'missed' && ['no_answer', 'abnormal'].includes(said) ? said : one.verdict
 }
 

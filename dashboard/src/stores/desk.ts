@@ -4,6 +4,7 @@ import { computed, ref, shallowRef, watch } from 'vue'
 import { ApiError, rest, type AlertAction } from '@/api/rest'
 import type { Alert, Name, NewSilence, Occurrence, Silence } from '@/api/types'
 import { byUrgency, cardOf, cardsOf, isCalling } from '@/status/alerts'
+import { dutiesOf } from '@/status/duties'
 import { machine } from '@/time/ticker'
 import { useLive } from './live'
 import { useSession } from './session'
@@ -93,7 +94,7 @@ export const useDesk = defineStore('desk', () => {
 
   const targets = computed<Target[]>(() => [
     ...cards.value.map((alert): Target => ({ kind: 'alert', id: alert.id })),
-    ...(live.board?.rounds ?? []).map((round): Target => ({ kind: 'round', id: round.id })),
+    ...dutiesOf(live.board, live.now).map((round): Target => ({ kind: 'round', id: round.id })),
   ])
 
   const same = (a: Target | null, b: Target | null) => a?.kind === b?.kind && a?.id === b?.id
@@ -142,7 +143,7 @@ export const useDesk = defineStore('desk', () => {
   const openedRound = computed(() => {
     if (opened.value?.kind !== 'round') return undefined
     const { id } = opened.value
-    return [...(live.board?.rounds ?? []), besides.value.round].find((round) => round?.id === id)
+    return [...dutiesOf(live.board, live.now), besides.value.round].find((round) => round?.id === id)
   })
   const loading = computed(
     () => opened.value?.kind === 'alert' && !openedAlert.value && besides.value.missing !== opened.value.id,

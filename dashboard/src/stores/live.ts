@@ -96,8 +96,9 @@ export const useLive = defineStore('live', () => {
 
   function occurrenceAnswered(occurrence: Occurrence): void {
     if (!board.value) return
-    const rounds = board.value.rounds.map((one) => (one.id === occurrence.id ? occurrence : one))
-    board.value = { ...board.value, rounds }
+    const answered = (one: Occurrence) => (one.id === occurrence.id ? occurrence : one)
+    const { rounds, records = [] } = board.value
+    board.value = { ...board.value, rounds: rounds.map(answered), records: records.map(answered) }
   }
 
   function silenceAnswered(silence: Silence): void {

@@ -20,7 +20,7 @@ export function indexNames(plan: SitePlan | null, board: Board | null): NameInde
   for (const things of [plan?.people, plan?.posts, plan?.checkpoints, plan?.devices, plan?.routes]) {
     for (const thing of things ?? []) add(thing.id, thing.name)
   }
-  for (const round of board?.rounds ?? []) {
+  for (const round of [...(board?.rounds ?? []), ...(board?.records ?? [])]) {
     add(round.subject, round.name)
     for (const visit of round.visits ?? []) add(visit.checkpoint, visit.name)
   }

@@ -61,6 +61,14 @@ def test_a_late_message_tells_nothing() -> None:
     assert health.state() is ClockState.OK
 
 
+def test_a_message_that_took_long_is_no_step_of_the_clock() -> None:
+    health = watched(lambda passed: NOW + passed, 10)
+    later = 11 * MINUTE
+    health.read(Reading("b1", NOW + later + 20 * SECOND, NOW + later, later))
+    health.read(Reading("b1", NOW + later + MINUTE, NOW + later + MINUTE, later + MINUTE))
+    assert health.state() is ClockState.OK
+
+
 def test_the_doubt_grows_with_the_silence() -> None:
     health = watched(lambda passed: NOW + passed, 0)
     assert (health.doubt(NOW), health.doubt(NOW + HOUR)) == (500, 500 + 2160)

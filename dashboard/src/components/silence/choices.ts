@@ -10,6 +10,7 @@ export const ALERT_KINDS = [
   'gate_forced',
   'gate_fault',
   'report_raised',
+  'record_missing',
   'device_silent',
   'site_silent',
   'gateway_cut_off',
