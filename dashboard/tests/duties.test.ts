@@ -32,7 +32,7 @@ const signed = (more = {}) => ({
 const board = (records: Occurrence[]) => ({ rounds: [], records }) as unknown as Board
 
 describe('the records of the board', () => {
-  it('are there when they are due within a day, not months before', () => {
+  it('are there when they are due within a shift, not months before', () => {
     const drill = record({ id: 'far', due_at: '2026-12-31T16:00:00Z' })
     expect(dutiesOf(board([drill, record({})]), NOW).map(({ id }) => id)).toEqual(['drill@1'])
   })

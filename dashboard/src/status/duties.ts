@@ -4,8 +4,8 @@ import type { Board, Occurrence } from '@/api/types'
 import { millis } from '@/time/format'
 import { lookOf, statusOf } from './tones'
 
-/** A record that is due later than this is not tonight's: a quarter's drill would stand there for three months. */
-const SOON_MS = 86_400_000
+/** A record that is due later than this is not this shift's: a quarter's drill would stand there for three months. */
+const SOON_MS = 12 * 3_600_000
 
 /** The words for the status of each kind of duty stand in their own group of the locale files. */
 export const statusWords = (kind: string): string =>
