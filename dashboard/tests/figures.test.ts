@@ -18,6 +18,13 @@ describe('the figures of a plan', () => {
         { key: 'every_post', a: '', b: '' },
       ],
     ],
+    [
+      'daily, each post',
+      [
+        { key: 'times', a: '1', b: 'day' },
+        { key: 'every_post', a: '', b: '' },
+      ],
+    ],
   ])('%s is understood', (text, parts) => {
     expect(readFigure(text)).toEqual(parts)
   })

@@ -13,10 +13,20 @@ const PARTS: [RegExp, FigurePart['key']][] = [
   [/^at (\d\d:\d\d(?:, ?\d\d:\d\d)*)$/, 'at'],
   [/^(\d+) ?(s|min|h|d)$/, 'span'],
   [/^(?:at )?night$/, 'night'],
-  [/^every post$/, 'every_post'],
+  [/^(?:every|each) post$/, 'every_post'],
 ]
 
+/** Once in each of these. */
+const ADVERBS: Record<string, string> = {
+  daily: 'day',
+  weekly: 'week',
+  monthly: 'month',
+  quarterly: 'quarter',
+  yearly: 'year',
+}
+
 function partOf(text: string): FigurePart | null {
+  if (Object.hasOwn(ADVERBS, text)) return { key: 'times', a: '1', b: ADVERBS[text]! }
   for (const [pattern, key] of PARTS) {
     const match = pattern.exec(text)
     if (match) return { key, a: match[1] ?? '', b: match[2] ?? '' }
