@@ -451,6 +451,9 @@ def _problems(occurrence: Occurrence) -> dict[AlertKind, Reason]:
     if reason.code == "abnormal":
         return {AlertKind.RADIO_ABNORMAL: reason}
     problems: dict[AlertKind, Reason] = {}
+    if any(call.outcome == "abnormal" for call in occurrence.calls):
+        # Whether the call was in time cannot be told; what was answered can.
+        problems[AlertKind.RADIO_ABNORMAL] = Reason("abnormal", {})
     if occurrence.calls and occurrence.calls[-1].outcome == "no_answer":
         problems[AlertKind.RADIO_NO_ANSWER] = Reason("no_answer", {"calls": len(occurrence.calls)})
     if verdict in UNPROVED and reason.code != "no_answer":
