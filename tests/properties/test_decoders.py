@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.ingest.devices.framing import MAX_RUN, FrameDecoder
-from gateway.ingest.devices.reading import MAX_KEPT, Heard, Noise, Reading
+from gateway.ingest.devices.reading import MAX_KEPT, DecodeError, Heard, Noise, Reading
+from gateway.ingest.devices.registry import PROTOCOLS
 from tests.unit.devices.frames import SAMPLES
 
 unhurried = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -119,3 +123,28 @@ def test_a_line_that_repeats_one_byte_for_ever_is_noise_in_pieces(protocol: str)
         found = [each for _ in range(8) for each in decoder.feed(bytes((byte,)) * 300)]
         assert len(decoder._waiting) <= LONGEST_WAIT
         assert readings(found) == []
+
+
+def pasted() -> st.SearchStrategy[str]:
+    """What a person may paste: text, hex, bits, a line, JSON."""
+    value = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8), st.lists, max_leaves=4
+    )
+    members = ("Time", "UID", "uid", "type", "RDM6300", "PN532", "time", "topic", "payload", "license", "uri")
+    objects = st.dictionaries(st.sampled_from(members), value, max_size=5).map(json.dumps)
+    return st.one_of(
+        st.text(max_size=80),
+        st.text("0123456789abcdefABCDEF \n", max_size=120),
+        st.text("01", max_size=60),
+        st.text("0123456789;:-. *CLOK\r", max_size=60),
+        objects,
+        st.sampled_from([each for sample in SAMPLES.values() for each in sample.frames]).map(bytes.hex),
+    )
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@given(text=pasted())
+@unhurried
+def test_whatever_is_pasted_is_decoded_or_refused_in_words(protocol: str, text: str) -> None:
+    with suppress(DecodeError):
+        assert PROTOCOLS[protocol].decode(text)

@@ -33,11 +33,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """No frame begins here. `length`: bytes in which none begins either."""
+    """No frame begins here, nor in the next `length` bytes."""
 
     reason: str = "garbage"
     detail: str = ""
     length: int = 1
+    extent: int = 1
+    """How many bytes looked like a frame that is wrong: they are told as one, also where frames are found within."""
 
 
 Front = Callable[[bytes, int, bool], Found | Wrong | None]
@@ -77,16 +79,17 @@ class FrameDecoder:
     def __init__(self, front: Front) -> None:
         self._front = front
         self._waiting = b""
-        self._noise = b""
+        self._garbage = b""
         self._run = 0
-        self._why = Wrong()
+        self._told = 0  # of the bytes to come, so many belong to a frame that was told to be wrong
 
     def feed(self, data: bytes) -> list[Heard]:
         return self._search(data, last=False)
 
     def end(self) -> list[Heard]:
         heard = self._search(b"", last=True)
-        self._tell_noise(heard)
+        self._tell_garbage(heard)
+        self._told = 0
         return heard
 
     def _search(self, data: bytes, last: bool) -> list[Heard]:
@@ -98,32 +101,34 @@ class FrameDecoder:
             if here is None:
                 if not last:
                     break
-                here = Wrong("truncated", f"{len(data) - at} bytes of a frame that is not whole")
+                left = len(data) - at
+                here = Wrong("truncated", f"{left} bytes of a frame that is not whole", extent=left)
             if isinstance(here, Wrong):
-                self._skip(data[at : at + here.length], here, heard)
+                self._skip(data, at, here, heard)
             elif here.reading is not None:
-                self._tell_noise(heard)
+                self._tell_garbage(heard)
                 heard.append(here.reading)
             at += here.length
+            self._told = max(0, self._told - here.length)
         self._waiting = data[at:]
         return heard
 
-    def _skip(self, skipped: bytes, why: Wrong, heard: list[Heard]) -> None:
-        """A run of noise is told as one, and each frame that is wrong begins another."""
-        if why.reason != "garbage":
-            if self._why.reason != "garbage":
-                self._tell_noise(heard)
-            self._why = why
-        self._run += len(skipped)
-        self._noise = (self._noise + skipped)[:MAX_KEPT]
-        if self._run >= MAX_RUN:
-            self._tell_noise(heard)
+    def _skip(self, data: bytes, at: int, wrong: Wrong, heard: list[Heard]) -> None:
+        if wrong.reason != "garbage":
+            self._tell_garbage(heard)
+            extent = max(wrong.length, wrong.extent)
+            heard.append(Noise(wrong.reason, wrong.detail, data[at : at + min(extent, MAX_KEPT)]))
+            self._told = max(self._told, extent)
+        elif not self._told:
+            self._run += wrong.length
+            self._garbage = (self._garbage + data[at : at + wrong.length])[:MAX_KEPT]
+            if self._run >= MAX_RUN:
+                self._tell_garbage(heard)
 
-    def _tell_noise(self, heard: list[Heard]) -> None:
+    def _tell_garbage(self, heard: list[Heard]) -> None:
         if self._run:
-            detail = self._why.detail or f"{self._run} bytes that belong to no frame"
-            heard.append(Noise(self._why.reason, detail, self._noise))
-        self._noise, self._run, self._why = b"", 0, Wrong()
+            heard.append(Noise("garbage", f"{self._run} bytes that belong to no frame", self._garbage))
+        self._garbage, self._run = b"", 0
 
 
 def pasted_bytes(text: str) -> bytes:

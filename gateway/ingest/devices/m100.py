@@ -43,9 +43,13 @@ def front(data: bytes, at: int, last: bool) -> Found | Wrong | None:
         return None
     frame = data[at : at + _FRAME + length]
     if frame[-1] != 0x7E:
-        return Wrong("bad_length", f"{frame[-1]:02X} where the length puts the end mark 7E")
+        return Wrong(
+            "bad_length", f"{frame[-1]:02X} where the length puts the end mark 7E", extent=len(frame)
+        )
     if (expected := sum(frame[1:-2]) % 256) != frame[-2]:
-        return Wrong("bad_checksum", f"the check byte is {frame[-2]:02X}, not {expected:02X}")
+        return Wrong(
+            "bad_checksum", f"the check byte is {frame[-2]:02X}, not {expected:02X}", extent=len(frame)
+        )
     return _read(frame)
 
 
@@ -108,13 +112,12 @@ class M100Talk:
         self._decoder = FrameDecoder(front)
         self._out = bytearray()
         self._tries = 0
-        self._silent = False
         self._due: float | None = None
 
     def opened(self, now: float) -> None:
         self._decoder.end()
         self._out.clear()
-        self._tries, self._silent = 0, False
+        self._tries = 0
         self._start(now)
 
     def received(self, data: bytes, now: float) -> list[Heard]:
@@ -127,9 +130,8 @@ class M100Talk:
         heard = self._heard(self._decoder.end(), now)
         if self._due is not None and now < self._due:
             return heard
-        if self._tries == _TRIES and not self._silent:
-            self._silent = True
-            heard.append(Noise("unanswered", f"told to read {_TRIES} times, and nothing came", b""))
+        if self._tries == _TRIES:
+            heard.append(Noise("unanswered", f"told to read at least {_TRIES} times, and nothing came", b""))
         self._start(now)
         return heard
 
@@ -142,7 +144,7 @@ class M100Talk:
         """Stop first: a reader that reads already refuses to be told again."""
         self._out += STOP + READ_ON
         self._tries = min(self._tries + 1, _TRIES)
-        self._due = now + (_SILENT_S if self._silent else _QUIET_S)
+        self._due = now + (_QUIET_S if self._tries < _TRIES else _SILENT_S)
 
     def _heard(self, found: list[Heard], now: float) -> list[Heard]:
         heard: list[Heard] = []
@@ -150,7 +152,7 @@ class M100Talk:
             heard.append(each)
             if isinstance(each, Noise):
                 continue
-            self._tries, self._silent = 0, False
+            self._tries = 0
             self._due = now + _QUIET_S
             if (each.fields["type"], each.fields["cmd"]) == (_ANSWER, _ERROR):
                 error = each.fields["params"]

@@ -55,11 +55,15 @@ def front(data: bytes, at: int, last: bool) -> Found | Wrong | None:
     if end >= len(data):
         return None
     payload = data[begin:end]
-    if payload[0] not in _TFI:
-        return Wrong("bad_value", f"a frame of {payload[0]:02X} where D4, D5 or 7F was expected")
-    if (expected := -sum(payload) % 256) != data[end]:
-        return Wrong("bad_checksum", f"the data checksum is {data[end]:02X}, not {expected:02X}")
     frame = data[at : end + 1]
+    if payload[0] not in _TFI:
+        return Wrong(
+            "bad_value", f"a frame of {payload[0]:02X} where D4, D5 or 7F was expected", extent=len(frame)
+        )
+    if (expected := -sum(payload) % 256) != data[end]:
+        return Wrong(
+            "bad_checksum", f"the data checksum is {data[end]:02X}, not {expected:02X}", extent=len(frame)
+        )
     try:
         return Found(len(frame), _reading(payload, frame))
     except DecodeError as error:
@@ -151,7 +155,6 @@ class Pn532Talk:
         self._poll_s = poll_s
         self._decoder = FrameDecoder(front)
         self._out = bytearray()
-        self._silent = False
         self._due: float | None = None
         self._begin()
 
@@ -162,7 +165,6 @@ class Pn532Talk:
     def opened(self, now: float) -> None:
         self._decoder.end()
         self._out.clear()
-        self._silent = False
         self._begin()
         self._ask(now)
 
@@ -218,7 +220,7 @@ class Pn532Talk:
             # An answer says more than its ACK, which may be lost.
             polling = self._step == len(_SET_UP)
             self._step += not polling
-            self._tries, self._asked, self._acknowledged, self._silent = 0, False, False, False
+            self._tries, self._asked, self._acknowledged = 0, False, False
             self._due = now + (self._poll_s if polling else 0)
         elif payload[:1] == b"\x7f":
             refused = Noise(
@@ -230,12 +232,11 @@ class Pn532Talk:
         return [each]
 
     def _give_up(self, now: float) -> list[Heard]:
-        """Begin anew; it is told once that the reader says nothing."""
-        told, self._silent = self._silent, True
+        """Begin anew, with the wake-up."""
         asked = self._command[0]
         self._begin()
         self._due = now + _SILENT_S
-        return [] if told else [Noise("unanswered", f"command {asked:02X} was sent {_TRIES} times", b"")]
+        return [Noise("unanswered", f"command {asked:02X} was sent {_TRIES} times", b"")]
 
 
 def talk(options: Mapping[str, Any]) -> Pn532Talk:

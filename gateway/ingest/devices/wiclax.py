@@ -8,15 +8,18 @@
 (The protocol as wiclax4j documents it, docs/protocol.md.) A line has no check, so it counts as a whole or not at all:
 half a number would be another tag.
 
-The talk, each time that the line is there:
+The talk, each time that the line is there, and each time that a handheld shows up which was away:
 
 1. CLOCK: what does the device's clock show? All its times are by that clock, in the zone of the site.
 2. REWIND from the last record that is known, else from some hours ago. The records come, `rewind` 1 in each; there is
    no end mark, so two seconds of quiet are the end. One that is known already is dropped and counted.
-3. If a number of the device's is missing, or something came broken: REWIND again, three times at the most.
-4. Only then, if the clock is two seconds or more off: CLOCK with the right time. Once an hour from 1.
+3. REWIND again until it brings nothing new. Three times at the most while a number of the device's is missing, or
+   something came broken.
+4. CLOCK again: only a device that is still there has said all. If its clock is two seconds or more off, it is set now,
+   not before: its records were made by the clock as it was.
 
-A missing number between two live records, or a broken line, leads to 2 at any time.
+Then CLOCK every 15 seconds, as a handheld that is taken along says nothing. A missing number between two live records,
+or a broken line, leads to 2.
 """
 
 from __future__ import annotations
@@ -116,7 +119,9 @@ def decode(text: str) -> list[Reading]:
 
 _ANSWER_S: Final = 2.0
 _QUIET_S: Final = 2.0
-_HOUR_S: Final = 3600.0
+_LISTEN_S: Final = 15.0
+_FRESH_S: Final = 5.0
+"""What a device said so long ago proves nothing of now."""
 _TRIES: Final = 3
 _TOLERATED: Final = timedelta(seconds=2)
 _MARGIN: Final = timedelta(minutes=1)
@@ -145,29 +150,42 @@ class WiclaxTalk:
         self._due: float | None = None
         self._stage = _Stage.LISTENING
         self._tries = 0
+        self._asked_at = 0.0  # when it was first asked for its clock
         self._ahead: timedelta | None = None  # the device's clock, against UTC
         self._numbers = Numbers()
         self._latest: datetime | None = None
         self._wanted: datetime | None = None
         self._asked_from = self._utc()
-        self._given_up = True
+        self._brought = False  # whether the last REWIND brought something new
+        self._away = self._given_up = True
+        self._heard_at = float("-inf")
 
-    @property
-    def complete(self) -> bool:
-        """Whether all that the device holds has come, as far as can be known: only then is nothing held back."""
-        asking = self._stage in (_Stage.CLOCK, _Stage.REWIND) or self._wanted is not None
-        return not (asking or self._given_up or self._numbers.missing)
+    def complete(self, now: float) -> bool:
+        """Whether the device has just shown that all it holds has come: only then is nothing held back."""
+        asking = (
+            self._stage is not _Stage.LISTENING or self._wanted is not None or bool(self._numbers.missing)
+        )
+        return not (asking or self._away or self._given_up) and now - self._heard_at <= _FRESH_S
 
     def opened(self, now: float) -> None:
         self._decoder.end()
         self._out.clear()
+        self._begin(now)
+
+    def _begin(self, now: float) -> None:
         self._tries = 0
-        self._given_up = False
-        self._wanted = self._latest or self._device_now() - self._window
+        self._away = self._given_up = False
+        self._want(self._latest or self._device_now() - self._window)
+        self._asked_at = now
         self._ask_clock(now)
 
     def received(self, data: bytes, now: float) -> list[Heard]:
-        heard = self._take(self._decoder.feed(data), now)
+        found = self._decoder.feed(data)
+        if any(isinstance(each, Reading) for each in found):
+            self._heard_at = now
+            if self._away:
+                self._begin(now)
+        heard = self._take(found, now)
         if self._stage is _Stage.REWIND or (self._stage is _Stage.LISTENING and self._wanted is not None):
             self._due = now + _QUIET_S
         return heard
@@ -185,15 +203,20 @@ class WiclaxTalk:
         elif stage is _Stage.CLOCK:
             heard.append(Noise("unanswered", f"CLOCK was asked {_TRIES} times", b""))
             self._ahead = None
-            self._go_on(now)
+            if self._heard_at >= self._asked_at:
+                self._go_on(now)  # it is there, and has no clock to be asked for
+            else:
+                self._away = True
+                self._listen(now)
         elif stage is _Stage.REWIND:
             heard += self._quiet(now)
         elif stage is _Stage.SETTING:
             heard.append(Noise("unanswered", "the clock was set, and nothing said so", b""))
             self._listen(now)
-        elif self._wanted is not None:
+        elif self._wanted is not None and not self._away:
             self._go_on(now)
         else:
+            self._asked_at = now
             self._ask_clock(now)
         return heard
 
@@ -224,23 +247,31 @@ class WiclaxTalk:
         assert self._wanted is not None
         until = max(self._device_now(), self._latest or self._wanted) + _MARGIN
         self._send(f"REWIND {told_time(self._wanted)} {told_time(until)}")
-        self._asked_from, self._wanted = self._wanted, None
+        self._asked_from, self._wanted, self._brought = self._wanted, None, False
         self._stage, self._due = _Stage.REWIND, now + _QUIET_S
         self._tries += 1
 
     def _quiet(self, now: float) -> list[Heard]:
         """All that was asked for has come, or will not."""
+        if self._brought:
+            self._tries = 0
         if self._wanted is None and not self._numbers.missing:
-            self._set_clock(now)
+            if self._brought:
+                self._want(self._latest or self._asked_from)
+                self._rewind(now)
+            else:
+                self._asked_at, self._tries = now, 0
+                self._ask_clock(now)
             return []
         if self._tries < _TRIES:
-            self._wanted = min(self._asked_from, self._wanted or self._asked_from)
+            self._want(self._asked_from)
             self._rewind(now)
             return []
         gone = Noise("unanswered", f"asked {_TRIES} times for records, missing: {self._numbers}", b"")
         self._wanted, self._given_up = None, True
         self._numbers.missing.clear()
-        self._set_clock(now)
+        self._asked_at, self._tries = now, 0
+        self._ask_clock(now)
         return [gone]
 
     def _set_clock(self, now: float) -> None:
@@ -252,7 +283,7 @@ class WiclaxTalk:
 
     def _listen(self, now: float) -> None:
         self._tries = 0
-        self._stage, self._due = _Stage.LISTENING, now + _HOUR_S
+        self._stage, self._due = _Stage.LISTENING, now + _LISTEN_S
 
     # -- what comes
 
@@ -281,6 +312,7 @@ class WiclaxTalk:
             return replace(reading, fields={**fields, "duplicate": self.duplicates})
         if self._numbers.jumped:
             self._want(self._latest or at)
+        self._brought = True
         self._latest = max(at, self._latest or at)
         zone = _offset_text(self._offset())
         record: dict[str, Any] = {"type": "scan", **_tag(fields["tag"]), "at": _rfc3339(at, zone)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,23 @@ def decode(*words: str, given: str | bytes | None = None) -> Result:
     return CliRunner().invoke(main, ["decode", *words], input=given)
 
 
+ROOT = Path(__file__).parents[3]
+PAGES = ROOT / "docs" / "devices"
+
+
 def test_every_protocol_has_a_page() -> None:
-    pages = Path(__file__).parents[3] / "docs" / "devices"
-    assert {name for name in PROTOCOLS if not (pages / f"{name}.md").is_file()} == set()
+    assert {name for name in PROTOCOLS if not (PAGES / f"{name}.md").is_file()} == set()
+
+
+def test_every_reason_of_noise_is_explained() -> None:
+    reasons = set()
+    for path in (ROOT / "gateway" / "ingest" / "devices").glob("*.py"):
+        reasons |= set(re.findall(r'(?:Wrong|Noise)\(\s*"([a-z_]+)"', path.read_text("utf-8")))
+    assert {"bad_checksum", "truncated", "unanswered"} <= reasons
+    explained = {
+        code for page in PAGES.glob("*.md") for code in re.findall(r"`([a-z_]+)`", page.read_text("utf-8"))
+    }
+    assert reasons - explained == set()
 
 
 @pytest.mark.parametrize("protocol, vector", VECTORS)
