@@ -250,7 +250,7 @@ def decode_command(protocol: str, data: str) -> None:
     """Print what DATA of a reader's PROTOCOL says: one JSON object on a line for each reading.
 
     DATA is hex or text, whatever the protocol has; `-` reads it from standard input. Exit 1 and `error: …` when it is
-    not what the protocol says; exit 2 when there is no such protocol.
+    not what the protocol says; exit 2 when there is no such protocol, and a list of those that there are.
     """
     # Not above: most commands do without the protocols and what they load.
     from gateway.decode import UnknownProtocolError, decoded
