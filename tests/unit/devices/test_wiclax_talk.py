@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from checkpoint_firmware_sim.lines.wiclax import Wiclax
-from gateway.ingest.devices.reading import Reading
+from gateway.ingest.devices.reading import Reading, Remembering
 from gateway.ingest.devices.wiclax import WiclaxTalk, ZoneInfo, talk
 from tests.unit.devices.bench import Bench, noises, scans, tags
 
@@ -71,6 +71,10 @@ def test_what_was_tapped_on_the_round_comes_at_the_dock_with_its_times() -> None
     assert [record["own_seq"] for record in scans(found)] == [1, 2, 3]
     assert noises(line.heard) == []
     assert line.talk.complete(line.now)
+
+
+def test_it_is_known_as_a_device_with_a_memory() -> None:
+    assert isinstance(talk({"timezone": "Asia/Shanghai"}), Remembering)
 
 
 def test_nothing_is_complete_before_the_records_are_in() -> None:
