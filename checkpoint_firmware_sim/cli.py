@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
+from random import Random
+from typing import Any, TextIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import msgspec
 
 from checkpoint_firmware_sim.api import Api, ApiError
+from checkpoint_firmware_sim.lines.line import Line as SerialLine
+from checkpoint_firmware_sim.lines.play import PROTOCOLS, Act, make_twin
+from checkpoint_firmware_sim.lines.play import parse as parse_act
+from checkpoint_firmware_sim.lines.play import play as play_line
 from checkpoint_firmware_sim.live import LiveRun
 from checkpoint_firmware_sim.mqtt import Broker
 from checkpoint_firmware_sim.owed import Happened
@@ -25,7 +32,7 @@ from checkpoint_firmware_sim.scenario import Scenario, ScenarioError, load_scena
 from checkpoint_firmware_sim.score import score as compare
 from checkpoint_firmware_sim.times import local_time_nearest
 from checkpoint_firmware_sim.truth import Line, Truth, TruthError, read_truth, writing_to
-from gateway.clock import Clock
+from gateway.clock import SYSTEM_CLOCK, Clock
 from gateway.domain.plan import Plan
 from gateway.instants import parse_instant
 from gateway.sitefile import SiteFileError, parse
@@ -49,6 +56,13 @@ class _Parsed(click.ParamType[Any]):
             return self._read(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError):
+        raise ValueError(f"{name!r} is no zone such as Asia/Shanghai") from None
 
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -141,6 +155,71 @@ def score(
     if json_path is not None:
         json_path.write_bytes(msgspec.json.encode(scored.totals | {"errors": scored.errors}) + b"\n")
     sys.exit(0 if scored.passed else 1)
+
+
+@main.command("line")
+@click.argument("protocol", type=click.Choice(PROTOCOLS))
+@click.option(
+    "--script", "script", type=click.File("r", encoding="utf-8", errors="replace", lazy=False),
+    help="What happens: rows `SECONDS WORD [ARGUMENT]` (docs/simulator.md); - reads them as they are written.",
+)  # fmt: skip
+@click.option("--link", type=_FILE, help="A name for the line that stays when it is unplugged.")
+@click.option("--timezone", type=_Parsed("zone", _zone), default="Asia/Shanghai", show_default=True,
+              help="Where a handheld has its clock.")  # fmt: skip
+@click.option(
+    "--clock", type=_Parsed("start,anchor,speed", Clock.parse), default=str(SYSTEM_CLOCK), hidden=True
+)
+@click.option("--seed", type=int, help="Another noise of the same kind.")
+def line_command(
+    protocol: str,
+    script: TextIO | None,
+    link: Path | None,
+    timezone: ZoneInfo,
+    clock: Clock,
+    seed: int | None,
+) -> None:
+    """Be a reader of PROTOCOL at a pseudo-terminal, and print its path.
+
+    Ends with the script; without one, with a signal.
+    """
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+
+    def local() -> datetime:
+        return datetime.fromtimestamp(clock.now() / 1000, timezone).replace(tzinfo=None)
+
+    try:
+        line = SerialLine(make_twin(protocol, local), link, Random(seed))
+        click.echo(line.path)
+        try:
+            play_line(line, None if script is None else _acts(script), stopped.is_set)
+        finally:
+            line.unplug()
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _acts(script: TextIO) -> Iterator[Act | None]:
+    """The rows of a script, from another thread, as rows may be written while it is played."""
+    rows: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for row in script:
+            rows.put(row)
+        rows.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            row = rows.get_nowait()
+        except queue.Empty:
+            yield None
+            continue
+        if row is None:
+            return
+        if (act := parse_act(row)) is not None:
+            yield act
 
 
 def _plan_of(lines: list[Line], site_path: Path | None) -> Plan:

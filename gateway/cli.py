@@ -243,6 +243,28 @@ def verify(database: str) -> None:
     sys.exit(_run(check()))
 
 
+@main.command("decode")
+@click.argument("protocol")
+@click.argument("data")
+def decode_command(protocol: str, data: str) -> None:
+    """Print what DATA of a reader's PROTOCOL says: one JSON object on a line for each reading.
+
+    DATA is hex or text, whatever the protocol has; `-` reads it from standard input. Exit 1 and `error: …` when it is
+    not what the protocol says; exit 2 when there is no such protocol, and a list of those that there are.
+    """
+    # Not above: most commands do without the protocols and what they load.
+    from gateway.decode import UnknownProtocolError, decoded
+    from gateway.ingest.devices.reading import DecodeError
+
+    try:
+        given = sys.stdin.buffer.read().decode("utf-8", "surrogateescape") if data == "-" else data
+        for line in decoded(protocol, given):
+            click.echo(line)
+    except (DecodeError, UnknownProtocolError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1 if isinstance(error, DecodeError) else 2)
+
+
 def _instant(ctx: click.Context, param: click.Parameter, value: str) -> int:
     try:
         return parse_instant(value)

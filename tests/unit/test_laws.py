@@ -54,6 +54,7 @@ MAY_KNOW = {
     "store": {"domain", "instants"},
     "shapes": {"domain", "instants"},
     "ingest": {"clock", "domain", "instants", "store"},
+    "decode": {"ingest"},
     "desk": {"domain", "ingest", "instants", "shapes", "store"},
     "engine": {"clock", "desk", "domain", "ingest", "instants", "shapes", "store"},
     "acts": {"domain", "engine", "ingest", "instants", "shapes", "store"},

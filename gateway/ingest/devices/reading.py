@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 Fields = Mapping[str, Any]
 """Members of a JSON object."""
@@ -36,6 +36,9 @@ class Reading:
 
     alive: bool = True
     """Whether it shows that the device itself is there."""
+
+    frame: bytes = b""
+    """The bytes that said so, kept with the record as evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,17 @@ class Talk(Protocol):
 
     def outgoing(self) -> bytes:
         """What is to be sent now; it is handed out once."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A `Talk` with a device that keeps its records while nobody listens, and numbers them itself.
+
+    One talk serves all openings of its line, as it knows which records have come.
+    """
+
+    def complete(self, now: float) -> bool:
+        """Whether the device has just shown that all it holds has come: only then is nothing held back."""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.ingest.devices import em4100, ibutton, m100, pn532, wiclax, wiegand26
 from gateway.ingest.devices.reading import Reading, Talk
 
 
@@ -29,4 +30,11 @@ class MakersProtocol:
     serial: Serial | None = None
 
 
-PROTOCOLS: Final[Mapping[str, MakersProtocol]] = {}
+PROTOCOLS: Final[Mapping[str, MakersProtocol]] = {
+    "em4100": MakersProtocol(em4100.decode, Serial(em4100.listen)),
+    "ibutton": MakersProtocol(ibutton.decode, Serial(ibutton.listen)),
+    "m100": MakersProtocol(m100.decode, Serial(m100.talk, baud=115200)),
+    "pn532": MakersProtocol(pn532.decode, Serial(pn532.talk, baud=115200)),
+    "wiclax": MakersProtocol(wiclax.decode, Serial(wiclax.talk)),
+    "wiegand26": MakersProtocol(wiegand26.decode, Serial(wiegand26.listen)),
+}
