@@ -1,0 +1,21 @@
+"""Buses: lines with several devices, whose protocol has a master of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.ingest.serial.health import LineHealth
+    from gateway.ingest.serial.voice import Voice
+    from gateway.links import LineLink
+
+RunBus = Callable[["LineLink", "Mapping[int, Voice]", "LineHealth"], Awaitable[None]]
+"""Serves a bus until the line is lost (`PortError`) or it is cancelled. It is started again after any error.
+
+It says `LineHealth.is_open` once the port is open. `Voice` by address: `opened` then, `hear` for what the device says,
+`answers` and `does_not_answer` to polls, and `look` at least once a second; `options` are the device's own.
+"""
+
+BUSES: dict[str, RunBus] = {}
+"""The protocols of buses that there are: one line each."""

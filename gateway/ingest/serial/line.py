@@ -1,0 +1,144 @@
+"""One line: opened, listened to, and opened again when it was lost. A task of its own, that no other line waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from gateway.ingest.bridge import Bridges
+from gateway.ingest.devices.reading import MAX_KEPT, Noise
+from gateway.ingest.devices.registry import PROTOCOLS
+from gateway.ingest.serial.bus import BUSES
+from gateway.ingest.serial.health import LineHealth, LineState
+from gateway.ingest.serial.port import Port, PortError
+from gateway.ingest.serial.voice import Voice
+from gateway.links import LineLink
+
+log = logging.getLogger("gateway.lines")
+
+FIRST_WAIT_S: Final = 0.2
+LONGEST_WAIT_S: Final = 5.0
+"""How long after a loss a line is opened again: at first, and at the most."""
+
+LOOK_EVERY_S: Final = 1.0
+"""So often it is looked whether the port is still the one that was opened."""
+
+
+class Line:
+    """One port of the file of links."""
+
+    def __init__(self, link: LineLink, bridges: Bridges) -> None:
+        self.link = link
+        self._clock = bridges.clock
+        devices = tuple(f"{each.site}/{each.device}" for each in link.devices)
+        self.health = LineHealth(link.port, link.protocol, devices)
+        self._voices = {each.address or 0: Voice(link, each, bridges, self.health) for each in link.devices}
+        self._last = b""  # the bytes that were dealt with last, for whoever must find out why that failed
+
+    async def run(self) -> None:
+        """Serve the line until cancelled. Whatever goes wrong with it, it is opened again."""
+        loop = asyncio.get_running_loop()
+        wait = FIRST_WAIT_S
+        while True:
+            began = loop.time()
+            try:
+                if self.link.protocol in BUSES:
+                    await BUSES[self.link.protocol](self.link, self._voices, self.health)
+                else:
+                    await self._serve(self._voices[0])
+            except PortError as gone:
+                if self.health.is_lost(self._clock.now(), gone.code, gone.detail):
+                    log.warning("line %s: %s: %s", self.link.port, gone.code, gone.detail)
+            except Exception as error:
+                self._handler_failed(error, loop.time())
+            for voice in self._voices.values():
+                voice.gone(loop.time())
+            wait = FIRST_WAIT_S if loop.time() - began > LONGEST_WAIT_S else min(2 * wait, LONGEST_WAIT_S)
+            await asyncio.sleep(wait)
+
+    async def _serve(self, voice: Voice) -> None:
+        """Carry bytes between the port and the talk, until the port is lost or the talk fails.
+
+        1. Send what the talk wants to say.
+        2. Read a little, until the talk or the next look is due. Others have their turn meanwhile.
+        3. Give it to the talk, and what comes of it to the voice of the device.
+        4. Once a second: is the port still there, is the device in the plan, is a heartbeat due?
+        """
+        loop = asyncio.get_running_loop()
+        serial = PROTOCOLS[self.link.protocol].serial
+        assert serial is not None
+        baud = self.link.baud or serial.baud
+        port = await Port.open(self.link.port, baud, serial.parity, serial.stop_bits)
+        try:
+            talk = serial.talk(self.link.options)
+            talk.opened(loop.time())
+            asked = talk.outgoing()
+            port.write(asked)
+            self._opened()
+            voice.opened(not asked, loop.time())
+            look_at = loop.time() + LOOK_EVERY_S
+            pending = b""  # bytes that have not come to anything yet
+            while True:
+                await voice.may_speak()
+                due = talk.due()
+                until = look_at if due is None else min(due, look_at)
+                self._last = await port.read(max(0.0, until - loop.time()))
+                now = loop.time()
+                heard = list(talk.received(self._last, now)) if self._last else []
+                pending = (pending + self._last)[-MAX_KEPT:]
+                if due is not None and due <= now:
+                    heard += talk.wake(now)
+                voice.hear(heard, pending, now)
+                pending = b"" if heard else pending
+                if now >= look_at:
+                    port.check()
+                    voice.look(now)
+                    self._shows(voice.state())
+                    look_at = now + LOOK_EVERY_S
+                port.write(talk.outgoing())
+        finally:
+            await port.close()
+
+    def _opened(self) -> None:
+        if self.health.problem is not None:
+            log.info("line %s is open again", self.link.port)
+        self.health.is_open(self._clock.now())
+
+    def _shows(self, state: LineState) -> None:
+        silent = state is LineState.SILENT
+        if self.health.is_now(state, self._clock.now(), "unanswered" if silent else None) and silent:
+            log.warning("line %s: nobody answers", self.link.port)
+
+    def _handler_failed(self, error: Exception, now: float) -> None:
+        """The protocol's own code went wrong: a mistake of the program, which must not stop the line for good."""
+        detail = f"{type(error).__name__}: {error}"
+        if self.health.is_lost(self._clock.now(), "handler_failed", detail):
+            log.error("line %s: its handler failed", self.link.port, exc_info=error)
+        for voice in self._voices.values():
+            voice.hear([Noise("handler_failed", detail, self._last)], b"", now)
+
+
+class Lines:
+    """All lines of this machine."""
+
+    def __init__(self, links: Sequence[LineLink], bridges: Bridges) -> None:
+        self._lines = [Line(link, bridges) for link in links]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def health(self) -> list[LineHealth]:
+        return [line.health for line in self._lines]
+
+    def start(self) -> None:
+        """Begin with every line; one that is not there yet is waited for."""
+        self._tasks = [asyncio.create_task(line.run(), name=f"line {line.link.port}") for line in self._lines]
+
+    async def close(self) -> None:
+        """Let go of all ports."""
+        for task in self._tasks:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._tasks, return_exceptions=True)
