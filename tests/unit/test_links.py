@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from gateway.domain.plan import Device, DeviceKind
 from gateway.ingest.devices.reading import Heard, Listening, Reading, Talk
 from gateway.ingest.devices.registry import PROTOCOLS, MakersProtocol, Serial
 from gateway.ingest.serial.bus import BUSES
-from gateway.links import LinkedDevice, LinksError, MqttLink, load_links, unplanned
+from gateway.links import LinkedDevice, Links, LinksError, MqttLink, load_links, unplanned
+
+EXAMPLE = Path(__file__).parents[2] / "deploy" / "links.example.toml"
 
 GOOD = """\
 [[line]]
@@ -97,6 +100,16 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         LinkedDevice("riverside", "gate-west", 2),
     )
     assert links.mqtt == (MqttLink("tasmota", "porch", "riverside", "reader-2", {"key": 1}),)
+
+
+def test_the_example_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROTOCOLS, "em4100", MakersProtocol(decode, Serial(talk)))  # type: ignore[misc]
+    monkeypatch.setitem(BUSES, "modbus", run_bus)
+    assert load_links(EXAMPLE) == Links()
+    text = re.sub(r"^# (?=\[|[a-z]+ =)", "", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
+    links = load_links(written(tmp_path, text))
+    assert [line.protocol for line in links.lines] == ["em4100", "modbus"]
+    assert [link.protocol for link in links.mqtt] == ["tasmota"]
 
 
 def test_an_empty_file_is_no_mistake(tmp_path: Path) -> None:

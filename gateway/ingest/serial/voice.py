@@ -40,7 +40,7 @@ class Voice:
         self._debounce = Debounce(link.debounce_s)
         self._is_planned = False
         self._bridge = self._make_bridge()
-        self._is_there = False
+        self._is_there: bool | None = None  # None: not known yet
         self._heard_at = 0.0  # when the device last showed that it is there
         self._listened_until = 0  # ms; until then nothing that it said can have been missed
         self._beat_at = (
@@ -61,7 +61,7 @@ class Voice:
     def opened(self, answers: bool, now: float) -> None:
         """The line is there. `answers`: nothing needs to be asked, so that the device is there as well."""
         self._heard_at = now
-        self._is_there = answers
+        self._is_there = True if answers else None
         self.look(now)
 
     def gone(self, now: float) -> None:
@@ -91,7 +91,7 @@ class Voice:
 
     def does_not_answer(self, now: float) -> None:
         """The device was asked, and said nothing."""
-        if self._is_there and now - self._heard_at >= ANSWERS_WITHIN_S:
+        if self._is_there is not False and now - self._heard_at >= ANSWERS_WITHIN_S:
             self._is_there = False
             self.look(now)
 
@@ -108,7 +108,8 @@ class Voice:
             self._listened_until = self._listened_until or door.hearing.heard_until
             self._beat_at = 0.0
         door.health.line = self._health
-        self._bridge.present(self._is_there)
+        if self._is_there is not None:
+            self._bridge.present(self._is_there)
         if not self._is_there or not self._bridge.may_speak.is_set():
             return
         at = self._clock.now()
@@ -151,4 +152,4 @@ class Voice:
 
     def state(self) -> LineState:
         """How the line is, as far as this device shows while the port is open."""
-        return LineState.OPEN if self._is_there else LineState.SILENT
+        return LineState.SILENT if self._is_there is False else LineState.OPEN

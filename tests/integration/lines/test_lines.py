@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections.abc import Mapping
 
+import httpx
 import pytest
 
 from gateway import sitefile
+from gateway.ingest.devices.reading import Reading
+from gateway.ingest.serial import voice
+from gateway.ingest.serial.bus import BUSES
 from gateway.ingest.serial.health import LineHealth, LineState
+from gateway.ingest.serial.port import Port
+from gateway.ingest.serial.voice import Voice
+from gateway.links import LineLink
 from gateway.service import Service
 from gateway.store.port import FactRow
+from gateway.web.server import WebServer
 from tests.integration.lines.conftest import FILE, SITE, Run
 from tests.integration.lines.wall import Reader
 from tests.integration.service.yard import SHED, WELL, until
@@ -206,19 +215,27 @@ async def test_when_more_has_come_in_than_can_be_stored_the_line_waits(run: Run,
         await scans(service, 1)
 
 
-async def test_a_reader_that_is_asked_and_does_not_answer_is_not_there(run: Run, readers: Readers) -> None:
+async def test_a_reader_that_is_asked_and_does_not_answer_is_not_there(
+    run: Run, readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice, "ANSWERS_WITHIN_S", 0.5)
     readers[0].plug()
     async with run(FILE.replace('"lines"', '"polled"', 1)) as service:
         door = service.engine.desks["yard"].doors.by_device["reader-1"]
         await until(lambda: readers[0].asked() != b"")
         await until(lambda: health(service).state is LineState.SILENT)
-        assert door.health.online is not True
+        await until(lambda: door.health.online is False)
         assert door.hearing.heard_until <= 0
         assert not await service.store.quarantine("unanswered")
-        readers[0].say(b"here\n")
+
+        def answers() -> bool:
+            if readers[0].asked():
+                readers[0].say(b"here\n")
+            return health(service).state is LineState.OPEN
+
+        await until(answers)
         await until(lambda: door.health.online is True)
         await until(lambda: door.hearing.heard_until > 0)
-        await until(lambda: health(service).state is LineState.OPEN)
 
 
 async def test_a_device_that_the_plan_gets_later_is_healed_by_it(
@@ -278,3 +295,83 @@ async def test_a_restart_takes_up_every_line_again(run: Run, readers: Readers) -
         doors = service.engine.desks["yard"].doors.by_device
         await until(lambda: doors["reader-2"].health.online is True)
         assert not await service.store.quarantine_counts()
+
+
+BUS = """\
+[[line]]
+port = "{folder}/reader-1"
+protocol = "toybus"
+[[line.device]]
+address = 1
+site = "yard"
+device = "reader-1"
+[[line.device]]
+address = 2
+site = "yard"
+device = "reader-2"
+"""
+
+
+async def run_toybus(link: LineLink, voices: Mapping[int, Voice], health: LineHealth) -> None:
+    """Each byte on this bus is the address of a device to which a tag was shown; `!` breaks the master."""
+    loop = asyncio.get_running_loop()
+    port = await Port.open(link.port, 9600)
+    try:
+        health.is_open(1)
+        for each in voices.values():
+            each.opened(True, loop.time())
+        while True:
+            for byte in await port.read(1.0):
+                if byte == ord("!"):
+                    raise RuntimeError("the master failed")
+                tag = f"04DE5F1EACC04{byte % 2}"
+                voices[byte].hear([Reading({}, {"type": "scan", "tag": tag})], b"", loop.time())
+    finally:
+        await port.close()
+
+
+async def test_on_a_bus_each_device_speaks_for_itself_and_its_master_is_started_again(
+    run: Run, readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BUSES, "toybus", run_toybus)
+    readers[0].plug()
+    async with run(BUS) as service:
+        await is_open(service)
+        readers[0].say(b"\x01")
+        await scans(service, 1)
+        readers[0].say(b"!")
+        await is_open(service, opened=2)
+        readers[0].say(b"\x02")
+        assert {row.device for row in await scans(service, 2)} == {"reader-1", "reader-2"}
+        assert health(service).noise == {"handler_failed": 2}
+
+
+async def test_how_the_lines_are_is_told_by_board_health_and_metrics(run: Run, readers: Readers) -> None:
+    readers[0].plug()
+    async with run() as service:
+        await is_open(service)
+        readers[0].say(b"#junk\n")
+        readers[0].show(SHED)
+        await scans(service, 1)
+        web = WebServer(service, "127.0.0.1", 0)
+        await web.start()
+        try:
+            async with httpx.AsyncClient(base_url=web.url) as http:
+                told = (await http.get("/api/health")).json()
+                board = (await http.get("/api/sites/yard/board")).json()
+                metrics = (await http.get("/metrics")).text
+        finally:
+            await web.close()
+    first, second = told["lines"]
+    assert told["status"] == "ok"
+    assert (first["devices"], first["state"], first["frames"]) == (["yard/reader-1"], "open", 1)
+    assert (first["noise"], first["noise_kept"], first["problem"]) == ({"garbage": 1}, 1, None)
+    assert (second["state"], second["problem"]) == ("closed", "no_such_port")
+    assert "No such file" in second["detail"]
+    lines = {device["device"]: device["line"] for device in board["devices"]}
+    assert lines["scanner-1"] is None
+    assert (lines["reader-1"]["noise"], lines["reader-2"]["state"]) == ({"garbage": 1}, "closed")
+    port = readers[0].link
+    assert f'patrol_line_open{{line="{port}"}} 1.0' in metrics
+    assert f'patrol_line_noise_total{{line="{port}",reason="garbage"}} 1.0' in metrics
+    assert f'patrol_line_open{{line="{readers[1].link}"}} 0.0' in metrics
