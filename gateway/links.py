@@ -30,7 +30,7 @@ FITTING: Final = (DeviceKind.READER, DeviceKind.SCANNER, DeviceKind.GATE)
 _LINE_KEYS: Final = ("port", "protocol", "site", "device", "baud", "debounce", "options")
 _BUS_KEYS: Final = ("port", "protocol", "baud", "debounce", "options", "device")
 _BUS_DEVICE_KEYS: Final = ("address", "site", "device", "options")
-_MQTT_KEYS: Final = ("protocol", "name", "site", "device", "options")
+_MQTT_KEYS: Final = ("protocol", "name", "client", "site", "device", "options")
 _LAST_ADDRESS: Final = 247  # of Modbus; those of OSDP end at 126
 _AN_ID: Final = "expected an id like reader-1 (a-z, 0-9, - and _, at most 32)"
 
@@ -65,13 +65,17 @@ class LineLink:
 
 @dataclass(frozen=True, slots=True)
 class MqttLink:
-    """A device of another maker at the broker. `name`: as it calls itself in its topics."""
+    """A device of another maker at the broker.
+
+    `name`: as it calls itself in its topics. `client`: its client identifier or user name, where that is another.
+    """
 
     protocol: str
     name: str
     site: str
     device: str
     options: Options = field(default_factory=dict)
+    client: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,9 @@ def _mqtt_problems(entry: Options) -> Iterator[str]:
     name = entry.get("name")
     if not isinstance(name, str) or not name or re.search(r"[+#\0]", name):
         yield "name: expected what the device calls itself in its topics, without + and #"
+    client = entry.get("client", "x")
+    if not isinstance(client, str) or not client:
+        yield "client: expected the device's client identifier or user name; leave it out where that is its name"
     if not isinstance(entry.get("options", {}), dict):
         yield "options: expected a table of the protocol's own options"
     yield from _device_problems(entry)
@@ -267,5 +274,10 @@ def _line(entry: Options) -> LineLink:
 
 def _mqtt(entry: Options) -> MqttLink:
     return MqttLink(
-        entry["protocol"], entry["name"], entry["site"], entry["device"], entry.get("options", {})
+        entry["protocol"],
+        entry["name"],
+        entry["site"],
+        entry["device"],
+        entry.get("options", {}),
+        entry.get("client"),
     )

@@ -143,6 +143,7 @@ def test_an_empty_file_is_no_mistake(tmp_path: Path) -> None:
         ('"toy"', '"toybus"', r"line 1 .*: expected a \[\[line.device\]\] table for each device"),
         ('"tasmota"', '"tasmoto"', r"mqtt 1 'porch': protocol: 'tasmoto' is not known.*mean tasmota\?"),
         ('"porch"', '"porch/#"', "mqtt 1 'porch/#': name: expected what the device calls itself"),
+        ("options = {key", "client = 7\noptions = {key", "client: expected the device's client identifier"),
         ("usb-B", "usb-A", "2 lines have the port '/dev/serial/by-id/usb-A'"),
         ("reader-2", "reader-1", "2 links stand for riverside/reader-1: a device has one"),
         ("[[mqtt]]", "[[mqttt]]", r"has \[\[line\]\] and \[\[mqtt\]\] tables and nothing else"),

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 RunBus = Callable[["LineLink", "Mapping[int, Voice]", "LineHealth"], Awaitable[None]]
 """Serves a bus until the line is lost (`PortError`) or it is cancelled. It is started again after any error.
 
-It says `LineHealth.is_open` once the port is open. `Voice` by address: `opened` then, `hear` for what the device says,
-`answers` and `does_not_answer` to polls, and `look` at least once a second; `options` are the device's own.
+It says `LineHealth.is_open` once the port is open. `Voice` by address: `present` when the device begins or ceases to
+answer, `hear` or `report` and `refuse` for what it says, `beat` for what it says of itself. The options of a device are
+its voice's `options`.
 """
 
 BUSES: dict[str, RunBus] = {}

@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.ingest.bridge import Bridges
-from gateway.ingest.devices.reading import MAX_KEPT, Noise
+from gateway.ingest.devices.reading import Noise
 from gateway.ingest.devices.registry import PROTOCOLS
-from gateway.ingest.serial.bus import BUSES
+from gateway.ingest.serial.bus import BUSES, RunBus
 from gateway.ingest.serial.health import LineHealth, LineState
 from gateway.ingest.serial.port import Port, PortError
 from gateway.ingest.serial.voice import Voice
@@ -40,23 +40,23 @@ class Line:
 
     async def run(self) -> None:
         """Serve the line until cancelled. Whatever goes wrong with it, it is opened again."""
-        loop = asyncio.get_running_loop()
         wait = FIRST_WAIT_S
         while True:
-            began = loop.time()
+            began = self._clock.elapsed()
             try:
                 if self.link.protocol in BUSES:
-                    await BUSES[self.link.protocol](self.link, self._voices, self.health)
+                    await self._serve_bus(BUSES[self.link.protocol])
                 else:
                     await self._serve(self._voices[0])
             except PortError as gone:
                 if self.health.is_lost(self._clock.now(), gone.code, gone.detail):
                     log.warning("line %s: %s: %s", self.link.port, gone.code, gone.detail)
             except Exception as error:
-                self._handler_failed(error, loop.time())
+                self._handler_failed(error)
             for voice in self._voices.values():
-                voice.gone(loop.time())
-            wait = FIRST_WAIT_S if loop.time() - began > LONGEST_WAIT_S else min(2 * wait, LONGEST_WAIT_S)
+                voice.present(False)
+            lasted = self._clock.elapsed() - began > LONGEST_WAIT_S
+            wait = FIRST_WAIT_S if lasted else min(2 * wait, LONGEST_WAIT_S)
             await asyncio.sleep(wait)
 
     async def _serve(self, voice: Voice) -> None:
@@ -78,29 +78,39 @@ class Line:
             asked = talk.outgoing()
             port.write(asked)
             self._opened()
-            voice.opened(not asked, loop.time())
+            voice.opened(not asked)
             look_at = loop.time() + LOOK_EVERY_S
-            pending = b""  # bytes that have not come to anything yet
             while True:
                 await voice.may_speak()
                 due = talk.due()
                 until = look_at if due is None else min(due, look_at)
                 self._last = await port.read(max(0.0, until - loop.time()))
                 now = loop.time()
-                heard = list(talk.received(self._last, now)) if self._last else []
-                pending = (pending + self._last)[-MAX_KEPT:]
+                if self._last:
+                    voice.hear(talk.received(self._last, now))
                 if due is not None and due <= now:
-                    heard += talk.wake(now)
-                voice.hear(heard, pending, now)
-                pending = b"" if heard else pending
+                    voice.hear(talk.wake(now))
+                port.write(talk.outgoing())
                 if now >= look_at:
                     port.check()
-                    voice.look(now)
+                    voice.look()
                     self._shows(voice.state())
                     look_at = now + LOOK_EVERY_S
-                port.write(talk.outgoing())
         finally:
             await port.close()
+
+    async def _serve_bus(self, run: RunBus) -> None:
+        """Let the master of a bus serve it, and look after its devices meanwhile."""
+        task = asyncio.ensure_future(run(self.link, self._voices, self.health))
+        try:
+            while not task.done():
+                await asyncio.wait((task,), timeout=LOOK_EVERY_S)
+                for voice in self._voices.values():
+                    voice.look()
+            task.result()
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
 
     def _opened(self) -> None:
         if self.health.problem is not None:
@@ -112,13 +122,13 @@ class Line:
         if self.health.is_now(state, self._clock.now(), "unanswered" if silent else None) and silent:
             log.warning("line %s: nobody answers", self.link.port)
 
-    def _handler_failed(self, error: Exception, now: float) -> None:
+    def _handler_failed(self, error: Exception) -> None:
         """The protocol's own code went wrong: a mistake of the program, which must not stop the line for good."""
         detail = f"{type(error).__name__}: {error}"
         if self.health.is_lost(self._clock.now(), "handler_failed", detail):
             log.error("line %s: its handler failed", self.link.port, exc_info=error)
         for voice in self._voices.values():
-            voice.hear([Noise("handler_failed", detail, self._last)], b"", now)
+            voice.refuse(Noise("handler_failed", detail, self._last))
 
 
 class Lines:

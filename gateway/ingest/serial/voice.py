@@ -28,7 +28,7 @@ ANSWERS_WITHIN_S: Final = 5.0
 
 
 class Voice:
-    """One device of a line. `now` is monotonic seconds, of the loop."""
+    """One device of a line."""
 
     def __init__(self, link: LineLink, device: LinkedDevice, bridges: Bridges, health: LineHealth) -> None:
         self.site, self.device = device.site, device.device
@@ -41,62 +41,73 @@ class Voice:
         self._is_planned = False
         self._bridge = self._make_bridge()
         self._is_there: bool | None = None  # None: not known yet
-        self._heard_at = 0.0  # when the device last showed that it is there
+        self._heard_at = 0.0  # machine time (s) when the device last showed that it is there
+        self._asked_in_vain = False  # since then
         self._listened_until = 0  # ms; until then nothing that it said can have been missed
         self._beat_at = (
             0.0  # on the gateway's clock (s), like the debounce: an accelerated one has short minutes
         )
+        self._says: dict[str, Any] = {}  # of itself, for its heartbeats
         self._minute = 0.0
         self._kept = 0  # in this minute
-
-    @property
-    def bridge(self) -> Bridge:
-        """Plays the device; another one once a plan has it."""
-        return self._bridge
 
     async def may_speak(self) -> None:
         """Return when what the device says can be taken in."""
         await self._bridge.may_speak.wait()
 
-    def opened(self, answers: bool, now: float) -> None:
+    def opened(self, answers: bool) -> None:
         """The line is there. `answers`: nothing needs to be asked, so that the device is there as well."""
-        self._heard_at = now
+        self._heard_at = self._clock.elapsed()
+        self._asked_in_vain = False
         self._is_there = True if answers else None
-        self.look(now)
+        self.look()
 
-    def gone(self, now: float) -> None:
-        """The line is not there."""
-        self._is_there = False
-        self.look(now)
+    def present(self, online: bool) -> None:
+        """The device is there, or is not: its line is lost, or it does not answer."""
+        self._asked_in_vain = False
+        self._heard_at = self._clock.elapsed()
+        if self._is_there is not online:
+            self._is_there = online
+            self.look()
 
-    def hear(self, heard: Sequence[Heard], data: bytes, now: float) -> None:
-        """What the device said. `data`: the bytes that said it, as far as is known."""
-        frame = data if len(heard) == 1 else b""
+    def hear(self, heard: Sequence[Heard]) -> None:
+        """What the device said."""
         for each in heard:
             if isinstance(each, Noise):
-                self._hear_noise(each, now)
+                self.refuse(each)
                 continue
-            self._health.frames += 1
             if each.alive:
-                self.answers(now)
+                self.present(True)
+            self._health.frames += 1
             if each.record is not None and not self._is_held(each.record):
-                self._bridge.report(each.record, frame)
+                self._bridge.report(each.record, each.frame)
 
-    def answers(self, now: float) -> None:
-        """The device has shown that it is there."""
-        self._heard_at = now
-        if not self._is_there:
-            self._is_there = True
-            self.look(now)
+    def report(self, members: Fields, frame: bytes = b"") -> str:
+        """Something that the device said, as a bridge takes it."""
+        self._health.frames += 1
+        return self._bridge.report(members, frame)
 
-    def does_not_answer(self, now: float) -> None:
-        """The device was asked, and said nothing."""
-        if self._is_there is not False and now - self._heard_at >= ANSWERS_WITHIN_S:
+    def refuse(self, noise: Noise) -> None:
+        """What nobody understands, or a question without an answer: counted, and some of it kept."""
+        self._health.count_noise(noise.reason)
+        if noise.reason == "unanswered":
+            self._asked_in_vain = True
+        now = self._clock.elapsed()
+        if now - self._minute >= MINUTE_S:
+            self._minute, self._kept = now, 0
+        if noise.data and self._is_planned and self._kept < NOISE_KEPT:
+            self._kept += 1
+            self._health.noise_kept += 1
+            self._bridge.refuse(noise)
+
+    def beat(self, members: Fields | None = None) -> None:
+        """What the device says of itself (battery, firmware …) goes into its heartbeats, whose time `look` knows."""
+        self._says |= members or {}
+
+    def look(self) -> None:
+        """Once a second: find the device in the plan, tell whether it is there, beat."""
+        if self._asked_in_vain and self._clock.elapsed() - self._heard_at >= ANSWERS_WITHIN_S:
             self._is_there = False
-            self.look(now)
-
-    def look(self, now: float) -> None:
-        """At least once a second: find the device in the plan, tell whether it is there, beat."""
         door = self._bridges.door(self.site, self.device)
         if door is None:
             self._is_planned = False
@@ -110,15 +121,23 @@ class Voice:
         door.health.line = self._health
         if self._is_there is not None:
             self._bridge.present(self._is_there)
-        if not self._is_there or not self._bridge.may_speak.is_set():
-            return
-        at = self._clock.now()
+        if self._is_there and not self._asked_in_vain and self._bridge.may_speak.is_set():
+            self._prove()
+
+    def state(self) -> LineState:
+        """How the line is, as far as this device shows while the port is open."""
+        return LineState.SILENT if self._is_there is False else LineState.OPEN
+
+    def _prove(self) -> None:
+        """Nothing is held back now; and what was said while nobody could hear is lost."""
+        at, elapsed = self._clock.now(), self._elapsed()
         if 0 < self._listened_until < at - UNHEARD_S * 1000:
             self._bridge.lost(self._listened_until)
-            self._beat_at = self._elapsed() + BEAT_S
-        elif self._elapsed() >= self._beat_at:
-            self._bridge.beat(self._condition())
-            self._beat_at = self._elapsed() + BEAT_S
+            self._beat_at = elapsed + BEAT_S
+        elif elapsed >= self._beat_at:
+            condition = {"noise": self._health.noise.total(), "line_faults": self._health.faults}
+            self._bridge.beat({**self._says, **condition})
+            self._beat_at = elapsed + BEAT_S
         self._listened_until = at
 
     def _make_bridge(self) -> Bridge:
@@ -128,9 +147,6 @@ class Voice:
         """Seconds of the gateway's clock, never set."""
         return self._clock.elapsed() * self._clock.speed
 
-    def _condition(self) -> dict[str, Any]:
-        return {"noise": self._health.noise.total(), "line_faults": self._health.faults}
-
     def _is_held(self, record: Fields) -> bool:
         """Whether it repeats what was said a moment ago. What has a time of its own is no repeat."""
         if record.get("type") != "scan" or "at" in record or "tag" not in record:
@@ -138,18 +154,3 @@ class Voice:
         held = self._debounce.is_held(record["tag"], self._elapsed())
         self._health.held += held
         return held
-
-    def _hear_noise(self, noise: Noise, now: float) -> None:
-        self._health.count_noise(noise.reason)
-        if noise.reason == "unanswered":
-            self.does_not_answer(now)
-        if now - self._minute >= MINUTE_S:
-            self._minute, self._kept = now, 0
-        if noise.data and self._is_planned and self._kept < NOISE_KEPT:
-            self._kept += 1
-            self._health.noise_kept += 1
-            self._bridge.refuse(noise)
-
-    def state(self) -> LineState:
-        """How the line is, as far as this device shows while the port is open."""
-        return LineState.SILENT if self._is_there is False else LineState.OPEN

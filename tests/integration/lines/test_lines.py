@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from gateway import sitefile
-from gateway.ingest.devices.reading import Reading
 from gateway.ingest.serial import voice
 from gateway.ingest.serial.bus import BUSES
 from gateway.ingest.serial.health import LineHealth, LineState
@@ -57,7 +56,7 @@ async def test_a_tag_at_a_reader_becomes_a_fact_with_its_frame(run: Run, readers
         (scan,) = await scans(service, 1)
         record = json.loads(scan.body)
         assert (scan.device, record["tag"], record["via"]) == ("reader-1", SHED, "lines")
-        assert bytes.fromhex(record["frame"]) == b"T" + SHED.encode() + b"\n"
+        assert bytes.fromhex(record["frame"]) == b"T" + SHED.encode()
         door = service.engine.desks["yard"].doors.by_device["reader-1"]
         assert door.health.online is True
         await until(lambda: door.hearing.heard_until > 0)
@@ -200,7 +199,7 @@ async def test_when_more_has_come_in_than_can_be_stored_the_line_waits(run: Run,
     readers[0].plug()
     async with run() as service:
         await is_open(service)
-        bridge = service.lines._lines[0]._voices[0].bridge  # type: ignore[union-attr]
+        bridge = service.lines._lines[0]._voices[0]._bridge  # type: ignore[union-attr]
         bridge.pause()
         # One read may be under way; then nothing more is read, and the line has no more room.
         flood = asyncio.create_task(readers[0].flood(itertools.repeat(b"T" + SHED.encode() + b"\n", 2000)))
@@ -314,18 +313,17 @@ device = "reader-2"
 
 async def run_toybus(link: LineLink, voices: Mapping[int, Voice], health: LineHealth) -> None:
     """Each byte on this bus is the address of a device to which a tag was shown; `!` breaks the master."""
-    loop = asyncio.get_running_loop()
     port = await Port.open(link.port, 9600)
     try:
         health.is_open(1)
         for each in voices.values():
-            each.opened(True, loop.time())
+            each.present(True)
         while True:
             for byte in await port.read(1.0):
                 if byte == ord("!"):
                     raise RuntimeError("the master failed")
                 tag = f"04DE5F1EACC04{byte % 2}"
-                voices[byte].hear([Reading({}, {"type": "scan", "tag": tag})], b"", loop.time())
+                voices[byte].report({"type": "scan", "tag": tag})
     finally:
         await port.close()
 

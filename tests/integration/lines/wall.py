@@ -35,7 +35,7 @@ class Lines:
         if not frame.startswith(TAG_FRAME):
             return Noise("garbage", "no tag", frame)
         tag = frame[1:].decode()
-        return Reading({"tag": tag}, {"type": "scan", "tag": tag})
+        return Reading({"tag": tag}, {"type": "scan", "tag": tag}, frame=frame)
 
 
 @dataclass

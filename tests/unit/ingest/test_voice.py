@@ -49,19 +49,15 @@ class Booth:
         self.health = LineHealth(LINK.port, LINK.protocol, ("hall/scanner-1",))
         self.voice = Voice(LINK, LINK.devices[0], bridges, self.health)
 
-    @property
-    def now(self) -> float:
-        return self.clock.elapsed()
-
     def wait(self, seconds: float) -> None:
         """Let time pass, and the device be looked after each second."""
         for _ in range(round(seconds)):
             self.clock.passed += 1
-            self.voice.look(self.now)
+            self.voice.look()
 
     def show(self, tag: str = TAG, **members: Any) -> None:
         reading = Reading({"tag": tag}, {"type": "scan", "tag": tag, **members})
-        self.voice.hear([reading], b"frame", self.now)
+        self.voice.hear([reading])
 
     def said(self, type: str) -> list[dict[str, Any]]:
         records = [json.loads(each.payload) for each in self.heard if each.wrong is None]
@@ -73,7 +69,7 @@ class Booth:
 
 def open_booth() -> Booth:
     booth = Booth()
-    booth.voice.opened(True, booth.now)
+    booth.voice.opened(True)
     return booth
 
 
@@ -94,7 +90,7 @@ def test_a_device_that_is_there_beats_each_minute_and_says_how_its_line_is() -> 
 
 def test_one_that_is_gone_says_so_and_beats_no_more() -> None:
     booth = open_booth()
-    booth.voice.gone(booth.now)
+    booth.voice.present(False)
     booth.wait(3 * BEAT_S)
     assert (booth.states(), len(booth.said("status"))) == ([True, False], 1)
 
@@ -103,9 +99,9 @@ def test_after_so_long_that_something_may_have_been_said_it_tells_that_it_is_los
     booth = open_booth()
     booth.wait(10)
     went = booth.clock.now()
-    booth.voice.gone(booth.now)
+    booth.voice.present(False)
     booth.wait(UNHEARD_S + 1)
-    booth.voice.opened(True, booth.now)
+    booth.voice.opened(True)
     taken = booth.hall.intake.take(booth.heard, Commit(NOW))
     (lost,) = [each for fact in taken.facts["hall"] for each in getattr(fact, "lost", ())]
     assert lost.start <= went < booth.clock.now() <= lost.end
@@ -116,9 +112,9 @@ def test_after_so_long_that_something_may_have_been_said_it_tells_that_it_is_los
 
 def test_a_short_loss_of_the_line_is_none_of_evidence() -> None:
     booth = open_booth()
-    booth.voice.gone(booth.now)
+    booth.voice.present(False)
     booth.wait(UNHEARD_S - 1)
-    booth.voice.opened(True, booth.now)
+    booth.voice.opened(True)
     booth.wait(BEAT_S)
     assert all("lost" not in beat for beat in booth.said("status"))
 
@@ -126,7 +122,7 @@ def test_a_short_loss_of_the_line_is_none_of_evidence() -> None:
 def test_what_was_said_while_the_gateway_was_down_is_lost_too() -> None:
     booth = Booth()
     booth.hall.hearing.device("scanner-1").heard_until = NOW - 600_000
-    booth.voice.opened(True, booth.now)
+    booth.voice.opened(True)
     (beat,) = booth.said("status")
     assert len(beat["lost"]) == 1
 
@@ -135,21 +131,52 @@ def test_a_poll_that_fails_now_and_then_is_no_absence() -> None:
     booth = open_booth()
     unanswered = Noise("unanswered", "no answer", b"")
     booth.wait(1)
-    booth.voice.hear([unanswered], b"", booth.now)
+    booth.voice.hear([unanswered])
+    booth.wait(ANSWERS_WITHIN_S - 2)
+    booth.voice.hear([Reading({})])
+    booth.voice.hear([unanswered])
+    booth.wait(ANSWERS_WITHIN_S - 1)
     assert booth.states() == [True]
-    booth.wait(ANSWERS_WITHIN_S)
-    booth.voice.hear([unanswered], b"", booth.now)
+    booth.wait(1)  # nothing needs to be asked again for that
     assert booth.states() == [True, False]
-    booth.voice.hear([Reading({})], b"", booth.now)
+    booth.voice.hear([Reading({})])
     assert booth.states() == [True, False, True]
     assert booth.health.noise == {"unanswered": 2}
     assert all(each.wrong is None for each in booth.heard)
 
 
+def test_while_a_question_is_unanswered_nothing_is_proved() -> None:
+    booth = open_booth()
+    booth.wait(BEAT_S - 2)
+    booth.voice.hear([Reading({}), Noise("unanswered", "no answer", b"")])
+    booth.wait(ANSWERS_WITHIN_S - 1)
+    assert len(booth.said("status")) == 1
+    booth.voice.hear([Reading({})])
+    booth.wait(1)
+    assert len(booth.said("status")) == 2
+
+
+def test_who_must_be_asked_is_not_there_before_the_first_answer() -> None:
+    booth = Booth()
+    booth.voice.opened(False)
+    booth.wait(2)
+    assert (booth.states(), booth.said("status")) == ([], [])
+    booth.voice.hear([Reading({})])
+    assert (booth.states(), len(booth.said("status"))) == ([True], 1)
+
+
+def test_what_a_device_says_of_itself_is_in_its_heartbeats() -> None:
+    booth = open_booth()
+    booth.voice.beat({"battery": 80})
+    booth.voice.beat({"firmware": "2.1"})
+    booth.wait(BEAT_S)
+    assert (booth.said("status")[-1]["battery"], booth.said("status")[-1]["firmware"]) == (80, "2.1")
+
+
 def test_of_noise_some_is_kept_each_minute_and_all_counted() -> None:
     booth = open_booth()
     for _ in range(2):
-        booth.voice.hear([Noise("garbage", "?", b"#")] * 50, b"", booth.now)
+        booth.voice.hear([Noise("garbage", "?", b"#")] * 50)
         booth.wait(60)
     kept = [each for each in booth.heard if each.wrong is not None]
     assert (len(kept), booth.health.noise_kept, booth.health.noise["garbage"]) == (20, 20, 100)
@@ -175,7 +202,7 @@ def test_what_has_a_time_of_its_own_is_no_repeat() -> None:
 def test_a_device_that_the_plan_gets_begins_a_new_boot() -> None:
     booth = Booth()
     booth.plans = lambda site: None
-    booth.voice.opened(True, booth.now)
+    booth.voice.opened(True)
     booth.show()
     booth.wait(BEAT_S)
     assert (len(booth.said("scan")), booth.said("status"), booth.states()) == (1, [], [])
@@ -188,10 +215,10 @@ def test_a_device_that_the_plan_gets_begins_a_new_boot() -> None:
 
 def test_while_too_much_has_come_in_nothing_is_said_to_be_all() -> None:
     booth = open_booth()
-    booth.voice.bridge.pause()
+    booth.voice._bridge.pause()
     booth.wait(2 * BEAT_S)
     assert len(booth.said("status")) == 1
-    booth.voice.bridge.resume()
+    booth.voice._bridge.resume()
     booth.wait(1)
     assert len(booth.said("status")) == 2
 
