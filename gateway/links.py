@@ -1,7 +1,6 @@
-"""Links: what this machine reads for devices that do not speak the native contract, from a TOML file.
+"""The file of links: which devices that do not speak the native contract this machine reads, and where. TOML.
 
-A line is a serial port with one reader, or a bus with several devices, each with an address. An MQTT link is a device
-of another maker that publishes at the broker in its own words. docs/devices/README.md is the reference of the file.
+docs/devices/README.md is its reference.
 """
 
 from __future__ import annotations
@@ -9,20 +8,18 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 from gateway.domain.plan import ID_PATTERN, Device, DeviceKind
 from gateway.ingest.devices.registry import PROTOCOLS
+from gateway.ingest.linked import DEFAULT_DEBOUNCE_S, LineLink, LinkedDevice, Links, MqttLink, Options
 from gateway.ingest.serial.bus import BUSES
 from gateway.sitefile.kinds import did_you_mean, duration
 
 MQTT_PROTOCOLS: Final = ("esp-rfid", "tasmota", "zhenshi")
 """What devices of other makers speak over MQTT."""
-
-DEFAULT_DEBOUNCE_S: Final = 3
 
 FITTING: Final = (DeviceKind.READER, DeviceKind.SCANNER, DeviceKind.GATE)
 """The kinds of device that a link may stand for."""
@@ -34,62 +31,9 @@ _MQTT_KEYS: Final = ("protocol", "name", "client", "site", "device", "options")
 _LAST_ADDRESS: Final = 247  # of Modbus; those of OSDP end at 126
 _AN_ID: Final = "expected an id like reader-1 (a-z, 0-9, - and _, at most 32)"
 
-Options = Mapping[str, Any]
-
 
 class LinksError(Exception):
     """The file of links is wrong; the message says where, and what was expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinkedDevice:
-    """A device of a plan, as a line reaches it."""
-
-    site: str
-    device: str
-    address: int | None = None  # on a bus
-    options: Options = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LineLink:
-    """One serial port. A line without a bus has one device, which has no address."""
-
-    port: str
-    protocol: str
-    devices: tuple[LinkedDevice, ...]
-    baud: int | None = None  # None: as the protocol has it
-    debounce_s: int = DEFAULT_DEBOUNCE_S
-    options: Options = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class MqttLink:
-    """A device of another maker at the broker.
-
-    `name`: as it calls itself in its topics. `client`: its client identifier or user name, where that is another.
-    """
-
-    protocol: str
-    name: str
-    site: str
-    device: str
-    options: Options = field(default_factory=dict)
-    client: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """All that a file says."""
-
-    lines: tuple[LineLink, ...] = ()
-    mqtt: tuple[MqttLink, ...] = ()
-
-    def devices(self) -> Iterator[tuple[str, str, str]]:
-        """Which link stands for which device: (link, site, device)."""
-        for line in self.lines:
-            yield from ((line.port, each.site, each.device) for each in line.devices)
-        yield from ((link.name, link.site, link.device) for link in self.mqtt)
 
 
 def load_links(path: Path) -> Links:

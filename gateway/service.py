@@ -16,6 +16,7 @@ from gateway.clock import Clock
 from gateway.domain.plan import Plan
 from gateway.engine import Engine
 from gateway.ingest.bridge import Bridges
+from gateway.ingest.linked import Links
 from gateway.ingest.mqtt.broker_connection import ClientSettings
 from gateway.ingest.mqtt.client import BrokerClient
 from gateway.ingest.mqtt.device_connection import Limits
@@ -23,7 +24,7 @@ from gateway.ingest.mqtt.endpoint import Endpoint
 from gateway.ingest.mqtt.identity import Refusal, trust
 from gateway.ingest.serial.health import LineHealth
 from gateway.ingest.serial.line import Lines
-from gateway.links import Links, load_links, unplanned
+from gateway.links import load_links, unplanned
 from gateway.notify.channels import load_channels
 from gateway.notify.courier import Courier
 from gateway.settings import Settings

@@ -14,8 +14,9 @@ from gateway.cli import main
 from gateway.domain.plan import Device, DeviceKind
 from gateway.ingest.devices.reading import Heard, Listening, Reading, Talk
 from gateway.ingest.devices.registry import PROTOCOLS, MakersProtocol, Serial
+from gateway.ingest.linked import LinkedDevice, Links, MqttLink
 from gateway.ingest.serial.bus import BUSES
-from gateway.links import LinkedDevice, Links, LinksError, MqttLink, load_links, unplanned
+from gateway.links import LinksError, load_links, unplanned
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "links.example.toml"
 

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gateway.ingest.linked import LineLink
     from gateway.ingest.serial.health import LineHealth
     from gateway.ingest.serial.voice import Voice
-    from gateway.links import LineLink
 
 RunBus = Callable[["LineLink", "Mapping[int, Voice]", "LineHealth"], Awaitable[None]]
 """Serves a bus until the line is lost (`PortError`) or it is cancelled. It is started again after any error.

@@ -11,11 +11,11 @@ from typing import Final
 from gateway.ingest.bridge import Bridges
 from gateway.ingest.devices.reading import Noise
 from gateway.ingest.devices.registry import PROTOCOLS
+from gateway.ingest.linked import LineLink
 from gateway.ingest.serial.bus import BUSES, RunBus
 from gateway.ingest.serial.health import LineHealth, LineState
 from gateway.ingest.serial.port import Port, PortError
 from gateway.ingest.serial.voice import Voice
-from gateway.links import LineLink
 
 log = logging.getLogger("gateway.lines")
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from gateway.ingest.bridge import BEAT_S, Bridge, Bridges
 from gateway.ingest.devices.reading import Fields, Heard, Noise
+from gateway.ingest.linked import LineLink, LinkedDevice
 from gateway.ingest.serial.debounce import Debounce
 from gateway.ingest.serial.health import LineHealth, LineState
-from gateway.links import LineLink, LinkedDevice
 
 NOISE_KEPT: Final = 10
 """So much noise of a device goes to the quarantine in a minute; the rest is counted only."""

@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 from gateway import sitefile
+from gateway.ingest.linked import LineLink
 from gateway.ingest.serial import voice
 from gateway.ingest.serial.bus import BUSES
 from gateway.ingest.serial.health import LineHealth, LineState
 from gateway.ingest.serial.port import Port
 from gateway.ingest.serial.voice import Voice
-from gateway.links import LineLink
 from gateway.service import Service
 from gateway.store.port import FactRow
 from gateway.web.server import WebServer

@@ -13,10 +13,10 @@ from gateway.clock import Clock
 from gateway.ingest.bridge import BEAT_S, Bridges
 from gateway.ingest.delivery import Delivery
 from gateway.ingest.devices.reading import Noise, Reading
+from gateway.ingest.linked import LineLink, LinkedDevice
 from gateway.ingest.serial.debounce import Debounce
 from gateway.ingest.serial.health import MOST_REASONS, LineHealth
 from gateway.ingest.serial.voice import ANSWERS_WITHIN_S, NOISE_KEPT, UNHEARD_S, Voice
-from gateway.links import LineLink, LinkedDevice
 from gateway.store.port import Commit
 from tests.unit.ingest.hall import HALL, NOW, TAG, Hall
 
