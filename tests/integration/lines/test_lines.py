@@ -87,13 +87,12 @@ async def test_a_line_resumes_under_another_name(run: Run, readers: Readers, mov
         if moves:
             readers[0].move()
         else:
+            elsewhere = Reader(readers[0].link.parent, "elsewhere")
+            elsewhere.plug()  # while the first name is taken, so that this is another
             readers[0].pull()
             door = service.engine.desks["yard"].doors.by_device["reader-1"]
             await until(lambda: door.health.online is False)
-            taken = Reader(readers[0].link.parent, "somebody-else")
-            taken.plug()  # has the old name by now
-            readers[0].plug()
-            taken.close()
+            readers[0].plug_in_at(elsewhere)
         assert readers[0].link.resolve() != first
         await is_open(service, opened=2)
         readers[0].show(WELL)

@@ -104,6 +104,11 @@ class Reader:
         os.close(self._master)
         self._master = None
 
+    def plug_in_at(self, other: Reader) -> None:
+        """It comes under the name that another socket has, which has nothing in it any more."""
+        self._master, other._master = other._master, None
+        self.link.symlink_to(other.link.resolve())
+
     def move(self) -> None:
         """The link leads to another port, and the old one is still there, dead."""
         self._left = self._master
