@@ -54,6 +54,25 @@ def test_one_card_that_is_shown_again_at_once_is_one_visit() -> None:
     assert verdicts(evening) == [Verdict.ON_TIME]
 
 
+def test_who_comes_to_the_reader_next_has_not_begun_the_same_round() -> None:
+    there_and_back = (
+        (
+            "  - {id: tour,",
+            "  - {id: loop, name: 圈, order: strict, checkpoints: [shed, well, shed]}\n  - {id: tour,",
+        ),
+        (
+            "  - {id: hourly, kind: round, route: tour, post: yard, every: 60min}",
+            "  - {id: one, kind: round, route: loop, times: 1, per: night}\n"
+            "  - {id: two, kind: round, route: loop, times: 1, per: night}",
+        ),
+    )
+    evening = Evening(with_reader(*there_and_back))
+    li, wang = card(evening, 10, "li"), card(evening, 11, "wang")
+    evening.until(11, li, wang)
+    claimed = {track.duty.id: [owed.evidence for owed in track.items] for track in evening.watch.tracks()}
+    assert claimed == {"one": [[li]], "two": [[wang]]}
+
+
 def test_a_reader_is_waited_for_like_a_scanner() -> None:
     evening = Evening(with_reader())
     evening.beating(1, 62, "s1")
