@@ -8,7 +8,7 @@ having heard everything, is the same as for a native device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -24,6 +24,9 @@ BEAT_S: Final = 60
 
 _encode: Final = msgspec.json.Encoder().encode
 
+Told = Callable[[str | None], None]
+"""Hears, once a record is stored, why it was refused; None when it is a fact."""
+
 
 class Bridge:
     """One device of the plan that does not speak for itself. `protocol` is kept with each record."""
@@ -36,12 +39,14 @@ class Bridge:
         self._began = clock.elapsed()
         self._seq = 0
         self._online: bool | None = None
+        self._awaited: dict[int, tuple[Delivery, Told]] = {}  # by packet_id, which is the record's `seq`
 
-    def report(self, members: Mapping[str, Any], frame: bytes = b"") -> str:
+    def report(self, members: Mapping[str, Any], frame: bytes = b"", told: Told | None = None) -> str:
         """A record of what happened now, or at the members' own `at`. Returns its `device/boot/seq`.
 
         A device that tells its own time gives `at`, and `sent_at` where it is known what its clock shows now.
         `frame`: the bytes that said so, kept with the record as evidence.
+        `told` is called once the record is stored: for whoever must tell the guard what became of the tap.
         """
         now, mono = self._clock.now(), self._mono()
         self._seq += 1
@@ -51,7 +56,7 @@ class Bridge:
             record |= {"at": rfc3339(now), "mono": mono, "clock": "synced"}
         if frame:
             record["frame"] = frame[:MAX_KEPT].hex()
-        self._deliver("up", _encode(record | dict(members)), now)
+        self._deliver("up", _encode(record | dict(members)), now, told)
         return f"{self.device}/{self._boot}/{self._seq}"
 
     def beat(self, members: Mapping[str, Any] | None = None) -> None:
@@ -76,7 +81,10 @@ class Bridge:
         return f"{self.site}/{self.device}"
 
     def acknowledge(self, packet_ids: Sequence[int]) -> None:
-        """A device without a memory has nothing to free."""
+        """These are stored. A device without a memory has nothing to free, but somebody may wait for it."""
+        for packet_id in packet_ids:
+            delivery, told = self._awaited.pop(packet_id)
+            told(delivery.refused)
 
     def pause(self) -> None:
         """What a line says cannot be put off."""
@@ -88,6 +96,10 @@ class Bridge:
         """Ms since this bridge was made, never set."""
         return round((self._clock.elapsed() - self._began) * 1000 * self._clock.speed)
 
-    def _deliver(self, what: str, payload: bytes, now: int) -> None:
+    def _deliver(self, what: str, payload: bytes, now: int, told: Told | None = None) -> None:
         topic = f"patrol/v1/{self.site}/{self.device}/{what}"
-        self._receive([Delivery(topic, payload, now, what == "state", 0, self)])
+        delivery = Delivery(topic, payload, now, what == "state", 0, self)
+        if told is not None:
+            delivery.packet_id = self._seq
+            self._awaited[self._seq] = delivery, told
+        self._receive([delivery])
