@@ -67,7 +67,7 @@ class Card:
         if len(bits) in (26, 34):
             half = len(bits) // 2
             if bits[:half].count("1") % 2 != 0 or bits[half:].count("1") % 2 != 1:
-                raise DecodeError(f"bad parity: {len(bits)} bits {bits}")
+                raise DecodeError(f"bad checksum: the parity of the {len(bits)} bits {bits} is wrong")
             bits = bits[1:-1]
         size = max(2, (len(bits) + 7) // 8)
         if not bits or size > 16:

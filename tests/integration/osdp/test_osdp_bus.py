@@ -76,7 +76,7 @@ async def test_a_card_that_cannot_be_read_goes_to_the_quarantine_and_is_red(tmp_
         line.happen("tap 1 26 00123440")
         await line.one(light="red")
         (wrong,) = [each["wrong"] for each in ear.said if "wrong" in each]
-        assert wrong[0] == "bad_parity"
+        assert wrong[0] == "bad_checksum"
 
 
 async def test_a_card_that_is_held_to_the_reader_is_one_tap(tmp_path: Path) -> None:
