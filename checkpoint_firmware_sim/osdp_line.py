@@ -18,6 +18,7 @@ standard input, a line each; what the readers do is told on standard output, a J
 from __future__ import annotations
 
 import json
+import logging
 import os
 import select
 import sys
@@ -28,6 +29,8 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 import osdp
+
+log = logging.getLogger(__name__)
 
 TURN_S: Final = 0.005
 """How often the readers get to work (s): a controller waits 0.2 s for an answer."""
@@ -189,7 +192,7 @@ class OsdpLine:
         print(json.dumps({"reader": address, **what}), file=self._out, flush=True)
 
     def obey(self, text: str) -> None:
-        """One line of standard input. Raises `ValueError` or `KeyError` for what is none."""
+        """One line of standard input. Raises `ValueError` or `LookupError` for what is none."""
         word, *rest = text.split()
         if word == "tap":
             self.tap(int(rest[0]), int(rest[1]), bytes.fromhex(rest[2]))
@@ -217,7 +220,10 @@ def play(port: Path, keys: Mapping[int, bytes | None], commands: TextIO = sys.st
                     return
                 *texts, left = (left + data).split(b"\n")
                 for text in texts:
-                    line.obey(text.decode())
+                    try:
+                        line.obey(text.decode())
+                    except (ValueError, LookupError):
+                        log.error("not understood, or no such reader: %s", text.decode(errors="replace"))
             line.turn()
     finally:
         line.unplug()

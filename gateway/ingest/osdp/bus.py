@@ -129,7 +129,7 @@ async def run_bus(
     readers: Sequence[OsdpReader],
     bridges: Mapping[int, Speaker],
     keys: Mapping[str, bytes],
-    line_changed: Changed = lambda problem: None,
+    line_changed: Changed = lambda problem, detail: None,
 ) -> None:
     """Serve the readers of one line until cancelled. `bridges`: by address; `keys`: by name.
 
@@ -150,7 +150,7 @@ async def run_bus(
         readers,
         keys,
         tell=lambda address, event: in_loop(lambda: stations[address].take(event, loop.time())),
-        changed=lambda problem: in_loop(lambda: line_changed(problem)),
+        changed=lambda problem, detail: in_loop(lambda: line_changed(problem, detail)),
     )
     stations = {reader.address: Station(reader, bridges[reader.address], panel) for reader in readers}
     ended: asyncio.Future[None] = loop.create_future()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -15,8 +16,18 @@ log = logging.getLogger("gateway.osdp")
 REOPEN_S: Final = 1.0
 """How often a line that is not there is tried again (s)."""
 
-Changed = Callable[[str | None], None]
-"""Hears what is wrong with the line, in words for an engineer; None when it is open."""
+Changed = Callable[[str | None, str], None]
+"""Hears what is wrong with the line: a code, and the same in words for an engineer; None when it is open."""
+
+_CODES: Final = {
+    errno.ENOENT: "no_such_port",
+    errno.ENODEV: "no_such_port",
+    errno.ENXIO: "no_such_port",
+    errno.EACCES: "not_allowed",
+    errno.EPERM: "not_allowed",
+    errno.EBUSY: "busy",
+    errno.EWOULDBLOCK: "busy",  # another program has locked it
+}
 
 
 class Line(osdp.Channel):  # type: ignore[misc]  # libosdp has no types
@@ -47,11 +58,11 @@ class Line(osdp.Channel):  # type: ignore[misc]  # libosdp has no types
         try:
             self._serial = serial.Serial(self._port, self._baud, timeout=0, write_timeout=0, exclusive=True)
         except (OSError, ValueError) as error:
-            self._lost(f"cannot be opened: {error}")
+            self._lost(_CODES.get(getattr(error, "errno", None) or 0, "cannot_open"), str(error))
             return False
         log.info("%s is open at %d baud", self._port, self._baud)
         self._problem = ""
-        self._changed(None)
+        self._changed(None, "")
         return True
 
     def close(self) -> None:
@@ -67,7 +78,7 @@ class Line(osdp.Channel):  # type: ignore[misc]  # libosdp has no types
         except BlockingIOError:
             return b""
         except OSError as error:
-            self._lost(f"was lost: {error.strerror}")
+            self._lost("unplugged", str(error))
             return b""
         if data:
             self._overhear(data)
@@ -81,15 +92,17 @@ class Line(osdp.Channel):  # type: ignore[misc]  # libosdp has no types
         except BlockingIOError:
             return 0
         except OSError as error:
-            self._lost(f"was lost: {error.strerror}")
+            self._lost("unplugged", str(error))
             return -1
 
     def flush(self) -> None:
         """What has come in belongs to a frame that is given up; libosdp reads over it."""
 
-    def _lost(self, problem: str) -> None:
+    def _lost(self, problem: str, detail: str) -> None:
         self.close()
         if problem != self._problem:
             self._problem = problem
-            self._changed(problem)
-            log.warning("the line %s %s; it is tried again every %g s", self._port, problem, REOPEN_S)
+            self._changed(problem, detail)
+            log.warning(
+                "line %s: %s: %s; it is tried again every %g s", self._port, problem, detail, REOPEN_S
+            )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import threading
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from gateway.ingest.osdp.bus import STOP_S, run_bus
 from gateway.ingest.osdp.line import Line
 from gateway.ingest.osdp.panel import OsdpReader
 from gateway.store.sqlite import SqliteStore
-from tests.integration.osdp.street import KEY, OTHER_KEY, Ear, reader, serving, street
+from tests.integration.osdp.street import DEADLINE_S, KEY, OTHER_KEY, Ear, reader, serving, street
 from tests.integration.service.yard import NEW_TAG, SHED, YARD, plan_of, until
 
 
@@ -83,6 +85,8 @@ async def test_a_card_that_is_held_to_the_reader_is_one_tap(tmp_path: Path) -> N
     ear = Ear()
     async with street(tmp_path, {1: KEY}) as line, serving(line.port, reader(1), receive=ear):
         await ear.state(True)
+        line.happen("tap 7 32 DEADBEEF")  # there is no such reader
+        line.happen("dance")
         for card in ("DEADBEEF", "DEADBEEF", "DEADBEEF", "DEADBEE1"):
             line.happen(f"tap 1 32 {card}")
         await ear.one(tag="DEADBEE1")
@@ -129,10 +133,11 @@ async def test_a_line_that_was_cut_for_seconds_is_used_again_when_it_is_whole(tm
 
 
 async def test_an_adapter_that_was_pulled_out_is_used_again_under_its_name(tmp_path: Path) -> None:
-    ear, problems = Ear(), []
+    ear = Ear()
+    problems: list[str | None] = []
     async with (
         street(tmp_path, {1: KEY}) as line,
-        serving(line.port, reader(1), receive=ear, line_changed=problems.append),
+        serving(line.port, reader(1), receive=ear, line_changed=lambda problem, _: problems.append(problem)),
     ):
         await ear.state(True)
         line.happen("unplug")
@@ -142,7 +147,7 @@ async def test_an_adapter_that_was_pulled_out_is_used_again_under_its_name(tmp_p
         line.happen("tap 1 32 DEADBEEF")
         await ear.one(tag="DEADBEEF")
         assert problems[-1] is None
-        assert any(problem is not None and "lost" in problem for problem in problems)
+        assert "unplugged" in problems
 
 
 async def test_a_reader_that_starts_again_is_there_again(tmp_path: Path) -> None:
@@ -235,6 +240,27 @@ async def test_a_stuck_line_stops_neither_the_loop_nor_the_end(
             began = loop.time()
         assert STOP_S <= loop.time() - began < STOP_S + 5
     free.set()
+
+
+@pytest.mark.parametrize(
+    ("there", "code"), [(None, "no_such_port"), ("a file", "cannot_open"), ("taken", "busy")]
+)
+async def test_it_is_said_why_a_line_cannot_be_opened(tmp_path: Path, there: str | None, code: str) -> None:
+    port, said = tmp_path / "line", asyncio.Queue[str | None]()
+    if there == "a file":
+        port.write_bytes(b"")
+    master, slave = os.openpty()
+    if there == "taken":
+        port.symlink_to(os.ttyname(slave))
+        fcntl.flock(slave, fcntl.LOCK_EX)
+    ear = Ear()
+    async with serving(
+        port, reader(1), receive=ear, line_changed=lambda problem, _: said.put_nowait(problem)
+    ):
+        assert await asyncio.wait_for(said.get(), DEADLINE_S) == code
+        await ear.state(False)
+    os.close(slave)
+    os.close(master)
 
 
 async def test_a_line_whose_thread_fails_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
