@@ -183,6 +183,7 @@ class Panel:
                 self._tell(state.reader.address, Online(firmware))
             elif state.retry_at is None:
                 state.present, state.retry_at = False, now + RETRY_S
+                self._context.flush_commands(place)  # what was to be shown then is not true later
                 self._tell(state.reader.address, Offline(self._trouble(state)))
         elif (
             event["type"] == osdp.EventNotification.Command
