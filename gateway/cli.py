@@ -21,6 +21,7 @@ from gateway.ingest.mqtt.broker_url import BrokerUrlError
 from gateway.ingest.mqtt.endpoint import EndpointError
 from gateway.ingest.osdp.keys import KeysError, new_key
 from gateway.instants import parse_instant
+from gateway.links import LinksError, load_links, unplanned
 from gateway.notify.channels import Channel, ChannelsError, load_channels
 from gateway.notify.words import test_message
 from gateway.service import Service, ServiceError, stop_on_signals
@@ -39,6 +40,7 @@ EXPECTED = (
     EndpointError,
     BrokerUrlError,
     ChannelsError,
+    LinksError,
     sitefile.SiteFileError,
     remote.RemoteError,
     replay.ReplayError,
@@ -138,6 +140,10 @@ def main() -> None:
     help="A TOML file of channels over which people are notified (docs/notifications.md).",
 )  # fmt: skip
 @click.option(
+    "--links", envvar="PATROL_LINKS", show_envvar=True, type=_FILE,
+    help="A TOML file of the readers of other makers that this machine reads (docs/devices/README.md).",
+)  # fmt: skip
+@click.option(
     "--public-url", envvar="PATROL_PUBLIC_URL", show_envvar=True,
     help="Where people reach the pages, for links in notices: https://patrol.example.org.",
 )  # fmt: skip
@@ -156,6 +162,7 @@ def run(
     sites: tuple[Path, ...],
     data: Path,
     channels: Path | None,
+    links: Path | None,
     public_url: str | None,
     log_level: str,
     clock: Clock,
@@ -164,7 +171,7 @@ def run(
     _log_to_stderr(log_level)
     files = tuple(Path(name) for path in sites for name in str(path).split(",") if name)
     settings = Settings(
-        database, http, broker, files, data, clock, log_level, channels=channels, public_url=public_url or ""
+        database, http, broker, files, data, clock, log_level, channels, links, public_url or ""
     )
     _run(_serve(settings))
 
@@ -387,6 +394,35 @@ def site_legs(site_id: str, start: str | None, end: str | None, api: str) -> Non
     found = _ask(lambda: remote.legs(api, site_id, start, end))
     for line in sitefile.learnt_legs(found):
         click.echo(line)
+
+
+@main.group()
+def links() -> None:
+    """The file of readers of other makers that this machine reads."""
+
+
+@links.command("check")
+@click.argument("file", type=_FILE)
+@click.argument("sites", metavar="[SITE]...", type=_FILE, nargs=-1)
+def links_check(file: Path, sites: tuple[Path, ...]) -> None:
+    """Check a file of links, and list them; exit 1 with what was expected.
+
+    With site files it also tells which devices their plans do not have.
+    """
+    try:
+        found = load_links(file)
+    except LinksError as error:
+        raise click.ClickException(str(error)) from None
+    for line in found.lines:
+        for device in line.devices:
+            address = "" if device.address is None else f" at {device.address}"
+            click.echo(f"{line.port}: {line.protocol}{address}: {device.site}/{device.device}")
+    for link in found.mqtt:
+        click.echo(f"mqtt {link.name}: {link.protocol}: {link.site}/{link.device}")
+    if sites:
+        plans = {plan.site: plan.device_by_id for plan in map(_load_site, sites)}
+        for problem in unplanned(found, lambda site, device: plans.get(site, {}).get(device)):
+            raise click.ClickException(f"{file}: {problem}")
 
 
 @main.group()

@@ -15,11 +15,16 @@ from gateway import sitefile
 from gateway.clock import Clock
 from gateway.domain.plan import Plan
 from gateway.engine import Engine
+from gateway.ingest.bridge import Bridges
+from gateway.ingest.linked import Links
 from gateway.ingest.mqtt.broker_connection import ClientSettings
 from gateway.ingest.mqtt.client import BrokerClient
 from gateway.ingest.mqtt.device_connection import Limits
 from gateway.ingest.mqtt.endpoint import Endpoint
 from gateway.ingest.mqtt.identity import Refusal, trust
+from gateway.ingest.serial.health import LineHealth
+from gateway.ingest.serial.line import Lines
+from gateway.links import load_links, unplanned
 from gateway.notify.channels import load_channels
 from gateway.notify.courier import Courier
 from gateway.settings import Settings
@@ -49,6 +54,9 @@ class Service:
         self.endpoint: Endpoint | None = None
         self.client: BrokerClient | None = None
         self.courier: Courier
+        self.bridges: Bridges
+        self.links = Links()
+        self.lines: Lines | None = None
         self._lock: IO[str] | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -67,6 +75,8 @@ class Service:
         settings = self.settings
         path = settings.database_path
         channels = load_channels(settings.channels) if settings.channels is not None else []
+        if settings.links is not None:
+            self.links = load_links(settings.links)
         settings.data.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(path)
         self.store = await SqliteStore.open(path)
@@ -102,6 +112,11 @@ class Service:
             self.engine.can_hear_now(False, "not connected yet")
             self.engine.send_down = self.client.publish
             await self.client.start()
+        self.bridges = Bridges(self.engine.receive, self.clock, self.engine.doors)
+        for problem in unplanned(self.links, self.bridges.planned):
+            log.warning("%s: %s", settings.links, problem)
+        self.lines = Lines(self.links.lines, self.bridges)
+        self.lines.start()
 
     def _identity(self, client_id: str, username: str | None, password: bytes | None) -> str | Refusal | None:
         """Who a device is: `site/device` as it says, or the one device here that has its name."""
@@ -144,6 +159,11 @@ class Service:
         assert self._running is not None
         return self._running
 
+    @property
+    def line_health(self) -> list[LineHealth]:
+        """How the lines of this machine are, in the order of the file of links."""
+        return self.lines.health if self.lines is not None else []
+
     def broker_problem(self) -> str | None:
         """Why devices cannot be heard now; None when they can."""
         if self.client is not None and not self.client.connected:
@@ -159,6 +179,8 @@ class Service:
 
     async def _stop(self) -> None:
         """In the order in which things flow: no new deliveries, what has come in is stored, the store is closed."""
+        if self.lines is not None:
+            await self.lines.close()
         if self.endpoint is not None:
             await self.endpoint.close()
         if hasattr(self, "courier"):

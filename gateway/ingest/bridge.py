@@ -8,6 +8,7 @@ having heard everything, is the same as for a native device.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
@@ -15,8 +16,10 @@ from uuid import uuid4
 import msgspec
 
 from gateway.clock import Clock
+from gateway.domain.plan import Device
 from gateway.ingest.delivery import Delivery, Receiver
 from gateway.ingest.devices.reading import MAX_KEPT, Noise
+from gateway.ingest.doors import Door, SiteDoors
 from gateway.instants import rfc3339
 
 BEAT_S: Final = 60
@@ -29,9 +32,20 @@ Told = Callable[[str | None], None]
 
 
 class Bridge:
-    """One device of the plan that does not speak for itself. `protocol` is kept with each record."""
+    """One device of the plan that does not speak for itself. `protocol` is kept with each record.
 
-    def __init__(self, site: str, device: str, protocol: str, receive: Receiver, clock: Clock) -> None:
+    `is_fixed` says whether it is fixed at a checkpoint: then what it reads are the guards' cards.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        device: str,
+        protocol: str,
+        receive: Receiver,
+        clock: Clock,
+        is_fixed: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.site, self.device, self.protocol = site, device, protocol
         self._receive = receive
         self._clock = clock
@@ -40,6 +54,10 @@ class Bridge:
         self._seq = 0
         self._online: bool | None = None
         self._awaited: dict[int, tuple[Delivery, Told]] = {}  # by packet_id, which is the record's `seq`
+        self._is_fixed = is_fixed
+        self.may_speak = asyncio.Event()
+        """Not set while more has come in than can be stored: whoever can wait reads nothing more of the device."""
+        self.may_speak.set()
 
     def report(self, members: Mapping[str, Any], frame: bytes = b"", told: Told | None = None) -> str:
         """A record of what happened now, or at the members' own `at`. Returns its `device/boot/seq`.
@@ -56,12 +74,21 @@ class Bridge:
             record |= {"at": rfc3339(now), "mono": mono, "clock": "synced"}
         if frame:
             record["frame"] = frame[:MAX_KEPT].hex()
-        self._deliver("up", _encode(record | dict(members)), now, told)
+        record |= members
+        if record["type"] == "scan" and "guard" not in record and "tag" in record and self._is_fixed():
+            record["guard"] = record.pop("tag")
+        self._deliver("up", _encode(record), now, told)
         return f"{self.device}/{self._boot}/{self._seq}"
 
     def beat(self, members: Mapping[str, Any] | None = None) -> None:
         """A heartbeat, every `BEAT_S` while the device is there: nothing is held back. `members`: its battery …"""
         self.report({"type": "status", "buffered": 0, "high_seq": self._seq + 1, **(members or {})})
+
+    def lost(self, since: int) -> None:
+        """Nobody listened from `since` (ms) until now: what the device said is gone, like overwritten records."""
+        self._seq += 1
+        until = {"at": rfc3339(since), "until": rfc3339(self._clock.now())}
+        self.beat({"lost": [{"boot": self._boot, "from": self._seq, "to": self._seq, **until}]})
 
     def present(self, online: bool) -> None:
         """The device is there, or is not."""
@@ -87,10 +114,12 @@ class Bridge:
             told(delivery.refused)
 
     def pause(self) -> None:
-        """What a line says cannot be put off."""
+        """Too much has come in."""
+        self.may_speak.clear()
 
     def resume(self) -> None:
-        """See `pause`."""
+        """See `may_speak`."""
+        self.may_speak.set()
 
     def _mono(self) -> int:
         """Ms since this bridge was made, never set."""
@@ -103,3 +132,31 @@ class Bridge:
             delivery.packet_id = self._seq
             self._awaited[self._seq] = delivery, told
         self._receive([delivery])
+
+
+class Bridges:
+    """Makes the bridges of a running gateway, and knows what the plans say of their devices."""
+
+    def __init__(self, receive: Receiver, clock: Clock, doors: Callable[[str], SiteDoors | None]) -> None:
+        self.clock = clock
+        self._receive = receive
+        self._doors = doors
+
+    def door(self, site: str, device: str) -> Door | None:
+        """Where the device's records come in; None while no plan has it."""
+        doors = self._doors(site)
+        return None if doors is None else doors.by_device.get(device)
+
+    def planned(self, site: str, device: str) -> Device | None:
+        """The device as the newest plan that has it describes it."""
+        doors = self._doors(site)
+        return None if doors is None else doors.planned(device)
+
+    def make(self, site: str, device: str, protocol: str) -> Bridge:
+        """A bridge that plays this device, in a boot of its own."""
+
+        def is_fixed() -> bool:
+            planned = self.planned(site, device)
+            return planned is not None and planned.checkpoint is not None
+
+        return Bridge(site, device, protocol, self._receive, self.clock, is_fixed)

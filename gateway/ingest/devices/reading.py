@@ -37,6 +37,9 @@ class Reading:
     alive: bool = True
     """Whether it shows that the device itself is there."""
 
+    frame: bytes = b""
+    """The bytes that said so, kept with the record as evidence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Noise:
