@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from gateway.clock import Clock
 from gateway.ingest.bridge import BEAT_S, Bridge, Bridges, Told
 from gateway.ingest.devices.reading import Fields, Heard, Noise
 from gateway.ingest.linked import LineLink, LinkedDevice
@@ -50,6 +51,11 @@ class Voice:
         self._says: dict[str, Any] = {}  # of itself, for its heartbeats
         self._minute = 0.0
         self._kept = 0  # in this minute
+
+    @property
+    def clock(self) -> Clock:
+        """The gateway's."""
+        return self._clock
 
     async def may_speak(self) -> None:
         """Return when what the device says can be taken in."""
