@@ -74,8 +74,8 @@ class Station:
         log.info("%s is there, firmware %s", self._reader.name, firmware)
         self._firmware, self._present = firmware, True
         self._trouble = self._reported = None
-        self._bridge.present(True)
         self.beat()
+        self._bridge.present(True)
 
     def _went(self, trouble: Trouble) -> None:
         self._present = False
