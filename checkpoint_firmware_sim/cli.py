@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
+import re
 import signal
 import sys
 import threading
@@ -220,6 +221,31 @@ def _acts(script: TextIO) -> Iterator[Act | None]:
             return
         if (act := parse_act(row)) is not None:
             yield act
+
+
+def _osdp_reader(text: str) -> tuple[int, bytes | None]:
+    address, _, key = text.partition("=")
+    if not address.isdigit() or int(address) > 126:
+        raise ValueError(f"{text!r}: a reader is written ADDRESS=KEY, with an address from 0 to 126")
+    if key == "none":
+        return int(address), None
+    if not re.fullmatch("[0-9A-Fa-f]{32}", key):
+        raise ValueError(
+            f"{text!r}: a key is 32 hex digits, or `none` for a reader that was not given one yet"
+        )
+    return int(address), bytes.fromhex(key)
+
+
+@main.command("osdp")
+@click.option("--port", type=_FILE, required=True, help="The link to make to the line's terminal.")
+@click.argument(
+    "readers", metavar="ADDRESS=KEY...", type=_Parsed("reader", _osdp_reader), nargs=-1, required=True
+)
+def osdp_command(port: Path, readers: tuple[tuple[int, bytes | None], ...]) -> None:
+    """Play OSDP readers on one line; standard input says what happens to them (docs/devices/osdp.md)."""
+    from checkpoint_firmware_sim.osdp_line import play
+
+    play(port, dict(readers))
 
 
 def _plan_of(lines: list[Line], site_path: Path | None) -> Plan:

@@ -19,6 +19,7 @@ from gateway.clock import SYSTEM_CLOCK, Clock
 from gateway.domain.plan import Plan
 from gateway.ingest.mqtt.broker_url import BrokerUrlError
 from gateway.ingest.mqtt.endpoint import EndpointError
+from gateway.ingest.osdp.keys import KeysError, new_key
 from gateway.instants import parse_instant
 from gateway.links import LinksError, load_links, unplanned
 from gateway.notify.channels import Channel, ChannelsError, load_channels
@@ -490,6 +491,27 @@ def notify_test(file: Path, name: str | None) -> None:
         failed |= outcome.error is not None
         click.echo(f"{channel.name}: {outcome.error or 'sent'}")
     sys.exit(1 if failed else 0)
+
+
+@main.group()
+def osdp() -> None:
+    """Card readers that speak OSDP (docs/devices/osdp.md)."""
+
+
+@osdp.command("new-key")
+@click.option(
+    "--file", "path", type=_FILE, required=True, help="The file of keys; it is made if it is not there."
+)
+@click.argument("name")
+def osdp_new_key(path: Path, name: str) -> None:
+    """Make a secret key for one reader and add it to the file of keys as NAME."""
+    try:
+        new_key(path, name)
+    except KeysError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(
+        f"{path}: the key {name!r} was added; only its owner can read this file. Keep a copy in a safe place."
+    )
 
 
 @main.group()

@@ -27,6 +27,9 @@ BEAT_S: Final = 60
 
 _encode: Final = msgspec.json.Encoder().encode
 
+Told = Callable[[str | None], None]
+"""Hears, once a record is stored, why it was refused; None when it is a fact."""
+
 
 class Bridge:
     """One device of the plan that does not speak for itself. `protocol` is kept with each record.
@@ -50,16 +53,18 @@ class Bridge:
         self._began = clock.elapsed()
         self._seq = 0
         self._online: bool | None = None
+        self._awaited: dict[int, tuple[Delivery, Told]] = {}  # by packet_id, which is the record's `seq`
         self._is_fixed = is_fixed
         self.may_speak = asyncio.Event()
         """Not set while more has come in than can be stored: whoever can wait reads nothing more of the device."""
         self.may_speak.set()
 
-    def report(self, members: Mapping[str, Any], frame: bytes = b"") -> str:
+    def report(self, members: Mapping[str, Any], frame: bytes = b"", told: Told | None = None) -> str:
         """A record of what happened now, or at the members' own `at`. Returns its `device/boot/seq`.
 
         A device that tells its own time gives `at`, and `sent_at` where it is known what its clock shows now.
         `frame`: the bytes that said so, kept with the record as evidence.
+        `told` is called once the record is stored: for whoever must tell the guard what became of the tap.
         """
         now, mono = self._clock.now(), self._mono()
         self._seq += 1
@@ -72,7 +77,7 @@ class Bridge:
         record |= members
         if record["type"] == "scan" and "guard" not in record and "tag" in record and self._is_fixed():
             record["guard"] = record.pop("tag")
-        self._deliver("up", _encode(record), now)
+        self._deliver("up", _encode(record), now, told)
         return f"{self.device}/{self._boot}/{self._seq}"
 
     def beat(self, members: Mapping[str, Any] | None = None) -> None:
@@ -103,7 +108,10 @@ class Bridge:
         return f"{self.site}/{self.device}"
 
     def acknowledge(self, packet_ids: Sequence[int]) -> None:
-        """A device without a memory has nothing to free."""
+        """These are stored. A device without a memory has nothing to free, but somebody may wait for it."""
+        for packet_id in packet_ids:
+            delivery, told = self._awaited.pop(packet_id)
+            told(delivery.refused)
 
     def pause(self) -> None:
         """Too much has come in."""
@@ -117,9 +125,13 @@ class Bridge:
         """Ms since this bridge was made, never set."""
         return round((self._clock.elapsed() - self._began) * 1000 * self._clock.speed)
 
-    def _deliver(self, what: str, payload: bytes, now: int) -> None:
+    def _deliver(self, what: str, payload: bytes, now: int, told: Told | None = None) -> None:
         topic = f"patrol/v1/{self.site}/{self.device}/{what}"
-        self._receive([Delivery(topic, payload, now, what == "state", 0, self)])
+        delivery = Delivery(topic, payload, now, what == "state", 0, self)
+        if told is not None:
+            delivery.packet_id = self._seq
+            self._awaited[self._seq] = delivery, told
+        self._receive([delivery])
 
 
 class Bridges:

@@ -41,6 +41,8 @@ class Delivery:
     link: Link
     wrong: tuple[str, str] | None = None
     """Why the transport itself could make nothing of it, where that is so: a reason for the quarantine, and details."""
+    refused: str | None = None
+    """The intake's answer: why a record of it went to the quarantine; None while all are facts."""
 
 
 Receiver = Callable[[list[Delivery]], None]

@@ -226,6 +226,7 @@ class Intake:
         door: Door | None,
         known: tuple[str, int] | None = None,
     ) -> None:
+        delivery.refused = error.reason
         boot: str | None = None
         seq: int | None = None
         if door is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.ingest.devices import em4100, ibutton, m100, pn532, wiclax, wiegand26
+from gateway.ingest.devices import em4100, ibutton, m100, osdp, pn532, wiclax, wiegand26
 from gateway.ingest.devices.reading import Reading, Talk
 
 
@@ -37,4 +37,5 @@ PROTOCOLS: Final[Mapping[str, MakersProtocol]] = {
     "pn532": MakersProtocol(pn532.decode, Serial(pn532.talk, baud=115200)),
     "wiclax": MakersProtocol(wiclax.decode, Serial(wiclax.talk)),
     "wiegand26": MakersProtocol(wiegand26.decode, Serial(wiegand26.listen)),
+    "osdp": MakersProtocol(decode=osdp.decode),
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
+from gateway.ingest.osdp.served import run_osdp
+
 if TYPE_CHECKING:
     from gateway.ingest.linked import LineLink
     from gateway.ingest.serial.health import LineHealth
@@ -18,5 +20,5 @@ answer, `hear` or `report` and `refuse` for what it says, `beat` for what it say
 its voice's `options`.
 """
 
-BUSES: dict[str, RunBus] = {}
+BUSES: dict[str, RunBus] = {"osdp": run_osdp}
 """The protocols of buses that there are: one line each."""

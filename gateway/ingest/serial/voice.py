@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from gateway.ingest.bridge import BEAT_S, Bridge, Bridges
+from gateway.clock import Clock
+from gateway.ingest.bridge import BEAT_S, Bridge, Bridges, Told
 from gateway.ingest.devices.reading import Fields, Heard, Noise
 from gateway.ingest.linked import LineLink, LinkedDevice
 from gateway.ingest.serial.debounce import Debounce
@@ -51,6 +52,11 @@ class Voice:
         self._minute = 0.0
         self._kept = 0  # in this minute
 
+    @property
+    def clock(self) -> Clock:
+        """The gateway's."""
+        return self._clock
+
     async def may_speak(self) -> None:
         """Return when what the device says can be taken in."""
         await self._bridge.may_speak.wait()
@@ -82,10 +88,10 @@ class Voice:
             if each.record is not None and not self._is_held(each.record):
                 self._bridge.report(each.record, each.frame)
 
-    def report(self, members: Fields, frame: bytes = b"") -> str:
+    def report(self, members: Fields, frame: bytes = b"", told: Told | None = None) -> str:
         """Something that the device said, as a bridge takes it."""
         self._health.frames += 1
-        return self._bridge.report(members, frame)
+        return self._bridge.report(members, frame, told)
 
     def refuse(self, noise: Noise) -> None:
         """What nobody understands, or a question without an answer: counted, and some of it kept."""
