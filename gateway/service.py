@@ -15,6 +15,7 @@ from gateway import sitefile
 from gateway.clock import Clock
 from gateway.domain.plan import Plan
 from gateway.engine import Engine
+from gateway.ingest.foreign import Foreign, LinkError
 from gateway.ingest.mqtt.broker_connection import ClientSettings
 from gateway.ingest.mqtt.client import BrokerClient
 from gateway.ingest.mqtt.device_connection import Limits
@@ -49,6 +50,8 @@ class Service:
         self.endpoint: Endpoint | None = None
         self.client: BrokerClient | None = None
         self.courier: Courier
+        self.foreign: Foreign
+        self._ticking: asyncio.Task[None] | None = None
         self._lock: IO[str] | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -71,21 +74,30 @@ class Service:
         self._lock = _lock(path)
         self.store = await SqliteStore.open(path)
         self.engine = Engine(self.store, self.clock)
+        address = settings.embedded_address
+        try:
+            self.foreign = Foreign(
+                settings.mqtt_links, self.engine.receive, self.clock, retained_is_old=address is None
+            )
+        except LinkError as error:
+            raise ServiceError(f"PATROL_LINKS: {error}") from None
+        await self.foreign.recall(self.store)
         await self.engine.load(await self._plans())
         # Taken in before the first device can connect, so that nothing that it sends is refused.
         self._running = asyncio.create_task(self.engine.run(), name="engine")
         self.courier = Courier(self.store, self.engine, self.clock, channels, settings.link_base)
         await self.courier.start()
-        address = settings.embedded_address
+        self._ticking = asyncio.create_task(self.foreign.run(), name="foreign devices")
         if address is not None:
             self.endpoint = Endpoint(
-                self.engine.receive,
+                self.foreign.receive,
                 self.clock,
                 host=address[0],
                 port=address[1],
                 authorise=self._identity,
                 allow_bridges=True,
                 limits=Limits(max_packet=LARGEST_PACKET),
+                others=self.foreign,
             )
             self.engine.send_down = self.endpoint.publish
             await self.endpoint.start()
@@ -93,8 +105,8 @@ class Service:
             self.client = BrokerClient(
                 settings.broker,
                 _client_id(settings.data),
-                BROKER_FILTERS,
-                self.engine.receive,
+                (*BROKER_FILTERS, *self.foreign.filters),
+                self.foreign.receive,
                 self.clock,
                 settings=ClientSettings(max_packet=LARGEST_PACKET),
                 on_change=lambda connected: self.engine.can_hear_now(connected, self.broker_problem() or ""),
@@ -104,8 +116,8 @@ class Service:
             await self.client.start()
 
     def _identity(self, client_id: str, username: str | None, password: bytes | None) -> str | Refusal | None:
-        """Who a device is: `site/device` as it says, or the one device here that has its name."""
-        named = trust(client_id, username, password)
+        """Who a device is: `site/device` as it says, what a link calls it, or the one device here that has its name."""
+        named = trust(client_id, username, password) or self.foreign.identify(client_id, username)
         if named is not None:
             return named
         for name in (username, client_id):
@@ -144,6 +156,14 @@ class Service:
         assert self._running is not None
         return self._running
 
+    def send_foreign(
+        self, site: str, device: str, topic: str, payload: bytes, expiry_s: float | None = None
+    ) -> bool:
+        """Send a message to a device of another maker, at QoS 1. False when nobody took it."""
+        if self.endpoint is not None:
+            return self.endpoint.send(site, device, topic, payload, expiry_s=expiry_s)
+        return self.client is not None and self.client.send(topic, payload, expiry_s=expiry_s)
+
     def broker_problem(self) -> str | None:
         """Why devices cannot be heard now; None when they can."""
         if self.client is not None and not self.client.connected:
@@ -161,6 +181,8 @@ class Service:
         """In the order in which things flow: no new deliveries, what has come in is stored, the store is closed."""
         if self.endpoint is not None:
             await self.endpoint.close()
+        if self._ticking is not None:
+            self._ticking.cancel()
         if hasattr(self, "courier"):
             await self.courier.stop()
         if self._running is not None:

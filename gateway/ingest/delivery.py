@@ -41,6 +41,13 @@ class Delivery:
     link: Link
     wrong: tuple[str, str] | None = None
     """Why the transport itself could make nothing of it, where that is so: a reason for the quarantine, and details."""
+    played: str | None = None
+    """`{site}/{device}` that a bridge plays by what came over the link in another maker's words."""
+
+
+def nothing(link: Link, packet_id: int, received_at: int) -> Delivery:
+    """In place of a message that tells nothing new: it is acknowledged in its turn, after all that came before it."""
+    return Delivery("", b"", received_at, False, packet_id, link)
 
 
 Receiver = Callable[[list[Delivery]], None]
