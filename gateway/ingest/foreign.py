@@ -312,9 +312,13 @@ class Foreign:
         ended_at = await store.last_sign()
         if ended_at is None:
             return
-        kept = [
-            (f"{row.site}/{row.device}", row.body) for row in await store.received_since(ended_at - RECALL_MS)
-        ]
+        rows = await store.received_since(ended_at - RECALL_MS)
+        for row in rows:
+            player = self._players.get(f"{row.site}/{row.device}")
+            # What shows our own clock tells nothing of the device's.
+            if player is not None and row.clock_error is not None and b'"clock":"synced"' not in row.body:
+                player.talk.recall(row.clock_error, row.occurred_at)
+        kept = [(f"{row.site}/{row.device}", row.body) for row in rows]
         kept += [(f"{row.site}/{row.device}", row.payload) for row in await store.quarantine(limit=1000)]
         for identity, record in kept:
             if (player := self._players.get(identity)) is not None and b'"key":' in record:

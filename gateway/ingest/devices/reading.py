@@ -98,7 +98,7 @@ class MqttTalk(Protocol):
         """A message on a topic of the device; None: it is of another device, which shares the topic."""
 
     def recall(self, ahead: int, at: int) -> None:
-        """Before the start of this process the device's clock was so far ahead (ms) when it was heard, at `at`."""
+        """Before the start of this process the device's clock was so far ahead (ms), and it told of `at`."""
 
     def command(self, cmd: str, id: str, at: int) -> tuple[str, bytes] | None:
         """Topic and payload of a command of the native contract; None: the device cannot be told so.

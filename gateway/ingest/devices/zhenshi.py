@@ -100,7 +100,7 @@ class Zhenshi:
 
     def recall(self, ahead: int, at: int) -> None:
         """See `MqttTalk`."""
-        self._ahead, self._heard_at = ahead, at
+        self._ahead, self._heard_at = ahead, max(self._heard_at, at)
 
     def command(self, cmd: str, id: str, at: int) -> tuple[str, bytes] | None:
         """See `MqttTalk`: `open`, `close` and `sync_clock`."""
