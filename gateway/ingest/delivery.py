@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Link(Protocol):
@@ -45,9 +45,13 @@ class Delivery:
     """`{site}/{device}` that a bridge plays by what came over the link in another maker's words."""
 
 
+NOTHING: Final = "\0"
+"""The topic of no message: MQTT allows none with this character."""
+
+
 def nothing(link: Link, packet_id: int, received_at: int) -> Delivery:
     """In place of a message that tells nothing new: it is acknowledged in its turn, after all that came before it."""
-    return Delivery("", b"", received_at, False, packet_id, link)
+    return Delivery(NOTHING, b"", received_at, False, packet_id, link)
 
 
 Receiver = Callable[[list[Delivery]], None]

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.facts import AnyFact, Status
-from gateway.ingest.delivery import Delivery
+from gateway.ingest.delivery import NOTHING, Delivery
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.event_time import NOTHING_KNOWN, TimeUnknownError
 from gateway.ingest.records import Record, RefusedError, StatusRecord, decode, identity, split, to_fact
@@ -55,7 +55,7 @@ class Intake:
         """Turn deliveries into facts in `commit`; nothing of them is lost."""
         taken = Taken(commit)
         for delivery in deliveries:
-            if not delivery.topic:
+            if delivery.topic == NOTHING:
                 continue
             if delivery.wrong is not None:
                 self._take_noise(taken, delivery, delivery.wrong)
