@@ -77,7 +77,11 @@ class Service:
         address = settings.embedded_address
         try:
             self.foreign = Foreign(
-                settings.mqtt_links, self.engine.receive, self.clock, retained_is_old=address is None
+                settings.mqtt_links,
+                self.engine.receive,
+                self.clock,
+                self._is_planned,
+                retained_is_old=address is None,
             )
         except LinkError as error:
             raise ServiceError(f"PATROL_LINKS: {error}") from None
@@ -126,6 +130,10 @@ class Service:
             if len(found) == 1:
                 return found[0]
         return None
+
+    def _is_planned(self, site: str, device: str) -> bool:
+        desk = self.engine.desks.get(site)
+        return desk is not None and device in desk.doors.by_device
 
     async def _plans(self) -> dict[str, list[Plan]]:
         """All versions of all sites: those of the store, and the site files of sites that it does not know yet."""

@@ -58,22 +58,11 @@ class Bridge:
         """A heartbeat, every `BEAT_S` while the device is there: nothing is held back. `members`: its battery …"""
         self.report({"type": "status", "buffered": 0, "high_seq": self._seq + 1, **(members or {})})
 
-    def missed(self, since: int) -> None:
-        """From `since` (ms) until now the device may have said what nobody heard: it was away, and has no memory.
-
-        One number is left out for it, like those of records that a native device has overwritten.
-        """
-        now, mono = self._clock.now(), self._mono()
+    def lost(self, since: int) -> None:
+        """Nobody listened from `since` (ms) until now: what the device said is gone, like overwritten records."""
         self._seq += 1
-        gone = {
-            "boot": self._boot,
-            "from": self._seq,
-            "to": self._seq,
-            "at": rfc3339(since),
-            "until": rfc3339(now),
-        }
-        gone |= {"mono": max(0, mono - (now - since)), "until_mono": mono}
-        self.beat({"lost": [gone]})
+        until = {"at": rfc3339(since), "until": rfc3339(self._clock.now())}
+        self.beat({"lost": [{"boot": self._boot, "from": self._seq, "to": self._seq, **until}]})
 
     def present(self, online: bool) -> None:
         """The device is there, or is not."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -53,6 +53,10 @@ class _Keyed(msgspec.Struct):
 _decode_key: Final = msgspec.json.Decoder(_Keyed).decode
 
 
+IsPlanned = Callable[[str, str], bool]
+"""Whether the plan of a site has a device."""
+
+
 class LinkError(Exception):
     """A link is wrong; the message says which one and what was expected."""
 
@@ -80,7 +84,9 @@ class MqttLink:
 class Player:
     """One linked device: its talk, and the bridge that plays it."""
 
-    def __init__(self, link: MqttLink, protocol: Mqtt, clock: Clock, receive: Receiver) -> None:
+    def __init__(
+        self, link: MqttLink, protocol: Mqtt, clock: Clock, receive: Receiver, is_planned: IsPlanned
+    ) -> None:
         self.link = link
         self.says = [each.replace("{name}", link.name) for each in protocol.says]
         self.hears = [each.replace("{name}", link.name) for each in protocol.hears]
@@ -88,7 +94,10 @@ class Player:
         self.seen: OrderedDict[str, None] = OrderedDict()
         self._protocol = protocol
         self._clock = clock
-        self._bridge = Bridge(link.site, link.device, link.protocol, receive, clock)
+        self._receive = receive
+        self._is_planned = is_planned
+        self._was_planned = False
+        self._bridge = self._make_bridge()
         self._is_there = False
         self._was_there = False
         self._spoke_at = 0  # ms
@@ -103,6 +112,7 @@ class Player:
 
         `is_old`: a broker has kept it, and nobody knows since when. It shows that the device is there, no more.
         """
+        self._look()
         if reading.gone:
             self._leave()
         if not reading.alive:
@@ -122,6 +132,7 @@ class Player:
 
     def tick(self) -> None:
         """Time passes: a device that says nothing is away, or there as far as is known."""
+        self._look()
         if not self._is_there:
             return
         quiet_s = self._protocol.quiet_s
@@ -138,6 +149,18 @@ class Player:
         if len(self.seen) > REMEMBERED:
             self.seen.popitem(last=False)
 
+    def _look(self) -> None:
+        """Find the device in the plan. What it said before was refused with its numbers: a new boot begins with 1."""
+        was_planned, self._was_planned = self._was_planned, self._is_planned(self.link.site, self.link.device)
+        if self._was_planned and not was_planned:
+            self._bridge = self._make_bridge()
+            self._beaten = -1e9
+            if self._is_there:
+                self._bridge.present(True)
+
+    def _make_bridge(self) -> Bridge:
+        return Bridge(self.link.site, self.link.device, self.link.protocol, self._receive, self._clock)
+
     def _is_new(self, key: str) -> bool:
         is_new = key not in self.seen
         self.remember(key)
@@ -148,7 +171,7 @@ class Player:
             self._is_there = True
             self._bridge.present(True)
             if self._was_there and not self._protocol.remembers:
-                self._bridge.missed(self._spoke_at)
+                self._bridge.lost(self._spoke_at)
             self._was_there = True
         self._spoke, self._spoke_at = self._now(), at
 
@@ -174,12 +197,19 @@ class Foreign:
     """All linked devices. Give it deliveries as one gives them to the engine."""
 
     def __init__(
-        self, links: Iterable[MqttLink], receive: Receiver, clock: Clock, *, retained_is_old: bool
+        self,
+        links: Iterable[MqttLink],
+        receive: Receiver,
+        clock: Clock,
+        is_planned: IsPlanned,
+        *,
+        retained_is_old: bool,
     ) -> None:
         """`retained_is_old`: a retained message was said before; not so where devices connect to our own endpoint,
         which hands the flag on as they set it. Raises `LinkError`."""
         self._receive = receive
         self._clock = clock
+        self._is_planned = is_planned
         self._retained_is_old = retained_is_old
         self._made: list[Delivery] = []
         self._players: dict[str, Player] = {}
@@ -210,7 +240,9 @@ class Foreign:
             if same and other.link.options == link.options:
                 raise LinkError(f"{where} and that of {other.link.identity} have the same name and options")
         try:
-            self._players[link.identity] = Player(link, protocol, self._clock, self._made.extend)
+            self._players[link.identity] = Player(
+                link, protocol, self._clock, self._made.extend, self._is_planned
+            )
         except ValueError as error:
             raise LinkError(f"{where}, {error}") from None
 

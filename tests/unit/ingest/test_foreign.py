@@ -61,7 +61,14 @@ class Yard:
         self.clock = HandClock()
         self.hall = Hall()
         self.made: list[Delivery] = []
-        self.foreign = Foreign(links, self.made.extend, self.clock, retained_is_old=retained_is_old)
+        self.planned = {"scanner-1", "scanner-2", "gate-1"}
+        self.foreign = Foreign(
+            links,
+            self.made.extend,
+            self.clock,
+            lambda site, device: device in self.planned,
+            retained_is_old=retained_is_old,
+        )
         self.line = Line()
 
     def say(
@@ -213,7 +220,7 @@ def test_a_message_that_tells_nothing_new_is_acknowledged_in_its_turn() -> None:
 def test_messages_of_one_read_go_on_in_their_order_and_in_one_piece() -> None:
     yard = Yard(READER)
     calls: list[list[Delivery]] = []
-    foreign = Foreign([READER], calls.append, yard.clock, retained_is_old=True)
+    foreign = Foreign([READER], calls.append, yard.clock, lambda *_: True, retained_is_old=True)
     native = Delivery("patrol/v1/hall/scanner-2/up", b"{}", NOW, False, 2, yard.line)
     said = [Delivery("tele/gate-reader/STATE", b"{}", NOW, False, packet, yard.line) for packet in (1, 3)]
     foreign.receive([said[0], native, said[1]])
@@ -378,6 +385,18 @@ def test_at_our_own_endpoint_nothing_is_old() -> None:
     yard = Yard(READER, retained_is_old=False)
     yard.tap(retained=True)
     assert len(yard.of(Scan)) == 1
+
+
+def test_a_device_that_the_plan_gets_later_begins_anew() -> None:
+    yard = Yard(READER)
+    yard.planned.clear()
+    yard.tap()
+    yard.made.clear()  # refused: unknown_device
+    yard.planned.add("scanner-1")
+    yard.foreign.tick()
+    yard.tap(uid="04DE5F1EACC041")
+    assert online(yard) == [True]
+    assert [record["seq"] for record in records(yard.made)] == [1, 2]
 
 
 # -- commands
