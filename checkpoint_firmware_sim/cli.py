@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from checkpoint_firmware_sim.lines.play import PROTOCOLS, Act, make_twin
 from checkpoint_firmware_sim.lines.play import parse as parse_act
 from checkpoint_firmware_sim.lines.play import play as play_line
 from checkpoint_firmware_sim.live import LiveRun
+from checkpoint_firmware_sim.makers import NATIVE, Speech, read_speech
 from checkpoint_firmware_sim.mqtt import Broker
 from checkpoint_firmware_sim.owed import Happened
 from checkpoint_firmware_sim.scenario import Scenario, ScenarioError, load_scenario
@@ -89,6 +90,9 @@ def main() -> None:
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="How much faster than life.")
 @click.option("--seed", type=int, help="Another night of the same kind.")
 @click.option("--truth", "truth_path", type=_FILE, help="Write what really happened to this file.")
+@click.option(
+    "--links", type=_FILE, help="A gateway's file of links: these devices speak in their makers' words."
+)
 @click.option("--until-end", is_flag=True, help="Stop when the scenario has ended; else devices stay online.")
 def run(
     scenario: str,
@@ -98,6 +102,7 @@ def run(
     speed: float | None,
     seed: int | None,
     truth_path: Path | None,
+    links: Path | None,
     until_end: bool,
 ) -> None:
     """Play SCENARIO (a file, or the name of one that comes along, such as `demo`) over MQTT.
@@ -108,13 +113,17 @@ def run(
         raise click.UsageError("--clock already says the speed; leave out --speed")
     played = _load(scenario)
     text, plan = _site(site_path)
+    try:
+        speech = read_speech(links, plan.site) if links is not None else NATIVE
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     zone = ZoneInfo(plan.timezone)
     machine = time.time_ns() // 1_000_000
     start = local_time_nearest(zone, played.start, machine if clock is None else clock.now())
     clock = clock or Clock(start, machine, speed or played.speed)
     with _truth_file(truth_path) as truth:
         try:
-            asyncio.run(_play(plan, played, start, clock, broker, truth, seed, text, until_end))
+            asyncio.run(_play(plan, played, start, clock, broker, truth, seed, text, until_end, speech))
         except ScenarioError as error:
             raise click.ClickException(f"{scenario}: {error}") from None
 
@@ -266,6 +275,7 @@ async def _play(
     seed: int | None,
     site_file: str,
     until_end: bool,
+    speech: Mapping[str, Speech],
 ) -> None:
     zone = ZoneInfo(plan.timezone)
 
@@ -275,7 +285,15 @@ async def _play(
             log.info("%s", told)
 
     live = LiveRun(
-        plan, scenario, start, clock=clock, broker=broker, truth=tell, seed=seed, site_file=site_file
+        plan,
+        scenario,
+        start,
+        clock=clock,
+        broker=broker,
+        truth=tell,
+        seed=seed,
+        site_file=site_file,
+        speech=speech,
     )
     log.info(
         "%d devices of %s at %s, %g times as fast as life; clock %s",

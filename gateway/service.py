@@ -16,6 +16,7 @@ from gateway.clock import Clock
 from gateway.domain.plan import Plan
 from gateway.engine import Engine
 from gateway.ingest.bridge import Bridges
+from gateway.ingest.foreign import Foreign, LinkError
 from gateway.ingest.linked import Links
 from gateway.ingest.mqtt.broker_connection import ClientSettings
 from gateway.ingest.mqtt.client import BrokerClient
@@ -57,6 +58,8 @@ class Service:
         self.bridges: Bridges
         self.links = Links()
         self.lines: Lines | None = None
+        self.foreign: Foreign
+        self._ticking: asyncio.Task[None] | None = None
         self._lock: IO[str] | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -81,21 +84,34 @@ class Service:
         self._lock = _lock(path)
         self.store = await SqliteStore.open(path)
         self.engine = Engine(self.store, self.clock)
+        address = settings.embedded_address
+        try:
+            self.foreign = Foreign(
+                settings.mqtt_links,
+                self.engine.receive,
+                self.clock,
+                self._is_planned,
+                retained_is_old=address is None,
+            )
+        except LinkError as error:
+            raise ServiceError(f"PATROL_LINKS: {error}") from None
+        await self.foreign.recall(self.store)
         await self.engine.load(await self._plans())
         # Taken in before the first device can connect, so that nothing that it sends is refused.
         self._running = asyncio.create_task(self.engine.run(), name="engine")
         self.courier = Courier(self.store, self.engine, self.clock, channels, settings.link_base)
         await self.courier.start()
-        address = settings.embedded_address
+        self._ticking = asyncio.create_task(self.foreign.run(), name="foreign devices")
         if address is not None:
             self.endpoint = Endpoint(
-                self.engine.receive,
+                self.foreign.receive,
                 self.clock,
                 host=address[0],
                 port=address[1],
                 authorise=self._identity,
                 allow_bridges=True,
                 limits=Limits(max_packet=LARGEST_PACKET),
+                others=self.foreign,
             )
             self.engine.send_down = self.endpoint.publish
             await self.endpoint.start()
@@ -103,8 +119,8 @@ class Service:
             self.client = BrokerClient(
                 settings.broker,
                 _client_id(settings.data),
-                BROKER_FILTERS,
-                self.engine.receive,
+                (*BROKER_FILTERS, *self.foreign.filters),
+                self.foreign.receive,
                 self.clock,
                 settings=ClientSettings(max_packet=LARGEST_PACKET),
                 on_change=lambda connected: self.engine.can_hear_now(connected, self.broker_problem() or ""),
@@ -119,8 +135,8 @@ class Service:
         self.lines.start()
 
     def _identity(self, client_id: str, username: str | None, password: bytes | None) -> str | Refusal | None:
-        """Who a device is: `site/device` as it says, or the one device here that has its name."""
-        named = trust(client_id, username, password)
+        """Who a device is: `site/device` as it says, what a link calls it, or the one device here that has its name."""
+        named = trust(client_id, username, password) or self.foreign.identify(client_id, username)
         if named is not None:
             return named
         for name in (username, client_id):
@@ -129,6 +145,10 @@ class Service:
             if len(found) == 1:
                 return found[0]
         return None
+
+    def _is_planned(self, site: str, device: str) -> bool:
+        desk = self.engine.desks.get(site)
+        return desk is not None and device in desk.doors.by_device
 
     async def _plans(self) -> dict[str, list[Plan]]:
         """All versions of all sites: those of the store, and the site files of sites that it does not know yet."""
@@ -164,6 +184,14 @@ class Service:
         """How the lines of this machine are, in the order of the file of links."""
         return self.lines.health if self.lines is not None else []
 
+    def send_foreign(
+        self, site: str, device: str, topic: str, payload: bytes, expiry_s: float | None = None
+    ) -> bool:
+        """Send a message to a device of another maker, at QoS 1. False when nobody took it."""
+        if self.endpoint is not None:
+            return self.endpoint.send(site, device, topic, payload, expiry_s=expiry_s)
+        return self.client is not None and self.client.send(topic, payload, expiry_s=expiry_s)
+
     def broker_problem(self) -> str | None:
         """Why devices cannot be heard now; None when they can."""
         if self.client is not None and not self.client.connected:
@@ -183,6 +211,8 @@ class Service:
             await self.lines.close()
         if self.endpoint is not None:
             await self.endpoint.close()
+        if self._ticking is not None:
+            self._ticking.cancel()
         if hasattr(self, "courier"):
             await self.courier.stop()
         if self._running is not None:

@@ -40,6 +40,12 @@ class Reading:
     frame: bytes = b""
     """The bytes that said so, kept with the record as evidence."""
 
+    key: str | None = None
+    """What tells it from all else that the device says: the same key again is the same thing, sent again."""
+
+    gone: bool = False
+    """Whether it says that the device is away: a last will."""
+
 
 @dataclass(frozen=True, slots=True)
 class Noise:
@@ -94,6 +100,22 @@ class Remembering(Protocol):
 
     def complete(self, now: float) -> bool:
         """Whether the device has just shown that all it holds has come: only then is nothing held back."""
+
+
+class MqttTalk(Protocol):
+    """What one device says over MQTT, and can be told. Instants in ms, by the gateway's clock."""
+
+    def received(self, topic: str, payload: bytes, at: int) -> list[Heard] | None:
+        """A message on a topic of the device; None: it is of another device, which shares the topic."""
+
+    def recall(self, ahead: int, at: int) -> None:
+        """Before the start of this process the device's clock was so far ahead (ms), and it told of `at`."""
+
+    def command(self, cmd: str, id: str, at: int) -> tuple[str, bytes] | None:
+        """Topic and payload of a command of the native contract; None: the device cannot be told so.
+
+        What it answers is a `status` with `reply_to`.
+        """
 
 
 @dataclass(slots=True)
