@@ -7,7 +7,7 @@ import fcntl
 import logging
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +15,7 @@ from gateway import sitefile
 from gateway.clock import Clock
 from gateway.domain.plan import Plan
 from gateway.engine import Engine
-from gateway.ingest.foreign import Foreign, LinkError
+from gateway.ingest.foreign import Foreign, LinkError, MqttLink
 from gateway.ingest.mqtt.broker_connection import ClientSettings
 from gateway.ingest.mqtt.client import BrokerClient
 from gateway.ingest.mqtt.device_connection import Limits
@@ -42,8 +42,10 @@ class ServiceError(Exception):
 class Service:
     """One running gateway. Use `async with Service(settings) as service`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, mqtt_links: Sequence[MqttLink] = ()) -> None:
+        """`mqtt_links`: devices of other makers that speak MQTT."""
         self.settings = settings
+        self.mqtt_links = mqtt_links
         self.clock: Clock = settings.clock
         self.store: Store
         self.engine: Engine
@@ -77,7 +79,7 @@ class Service:
         address = settings.embedded_address
         try:
             self.foreign = Foreign(
-                settings.mqtt_links,
+                self.mqtt_links,
                 self.engine.receive,
                 self.clock,
                 self._is_planned,

@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.clock import SYSTEM_CLOCK, Clock
-from gateway.ingest.foreign import MqttLink
 
 
 class SettingsError(Exception):
@@ -28,8 +27,6 @@ class Settings:
     log_level: str = "info"
     channels: Path | None = None
     public_url: str = ""
-    mqtt_links: tuple[MqttLink, ...] = ()
-    """Devices of other makers that speak MQTT."""
 
     @property
     def database_path(self) -> Path:

@@ -14,10 +14,8 @@ CAMERA = MqttLink("zhenshi", "sn-1", "yard", "gate-1", {"direction": "in"})
 
 
 async def main(folder: Path, broker: str) -> None:
-    settings = Settings(
-        database=f"sqlite:///{folder / 'patrol.sqlite'}", broker=broker, data=folder, mqtt_links=(CAMERA,)
-    )
-    async with Service(settings) as service:
+    settings = Settings(database=f"sqlite:///{folder / 'patrol.sqlite'}", broker=broker, data=folder)
+    async with Service(settings, (CAMERA,)) as service:
         if service.client is not None:
             await service.client.wait_connected()
         sys.stdout.write("ready\n")

@@ -264,10 +264,8 @@ async def test_what_was_stored_and_not_acknowledged_comes_again_and_is_not_doubl
 
 @contextlib.asynccontextmanager
 async def _service(folder: Path, url: str) -> AsyncIterator[Service]:
-    settings = Settings(
-        database=f"sqlite:///{folder / 'patrol.sqlite'}", broker=url, data=folder, mqtt_links=(CAMERA,)
-    )
-    async with Service(settings) as service:
+    settings = Settings(database=f"sqlite:///{folder / 'patrol.sqlite'}", broker=url, data=folder)
+    async with Service(settings, (CAMERA,)) as service:
         if service.client is not None:
             await service.client.wait_connected()
         yield service
