@@ -18,7 +18,7 @@ from gateway.ingest.linked import DEFAULT_DEBOUNCE_S, LineLink, LinkedDevice, Li
 from gateway.ingest.serial.bus import BUSES
 from gateway.sitefile.kinds import did_you_mean, duration
 
-MQTT_PROTOCOLS: Final = ("esp-rfid", "tasmota", "zhenshi")
+MQTT_PROTOCOLS: Final = tuple(sorted(name for name, each in PROTOCOLS.items() if each.mqtt is not None))
 """What devices of other makers speak over MQTT."""
 
 FITTING: Final = (DeviceKind.READER, DeviceKind.SCANNER, DeviceKind.GATE)
@@ -170,7 +170,8 @@ def _doubles(links: Links) -> Iterator[str]:
     for port, times in Counter(line.port for line in links.lines).items():
         if times > 1:
             yield f"{times} lines have the port {port!r}: a port is read once"
-    named = Counter(f"{link.protocol} {link.name!r}" for link in links.mqtt)
+    # Boards of one topic may be told apart by their options.
+    named = Counter(f"{link.protocol} {link.name!r} {link.options or ''}".rstrip() for link in links.mqtt)
     yield from (f"{times} links are of {name}: name each once" for name, times in named.items() if times > 1)
     for device, times in Counter(f"{site}/{name}" for _, site, name in links.devices()).items():
         if times > 1:

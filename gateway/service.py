@@ -47,7 +47,8 @@ class ServiceError(Exception):
 class Service:
     """One running gateway. Use `async with Service(settings) as service`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, links: Links | None = None) -> None:
+        """`links`: devices that do not speak the native contract; None: as the file of the settings names them."""
         self.settings = settings
         self.clock: Clock = settings.clock
         self.store: Store
@@ -56,7 +57,7 @@ class Service:
         self.client: BrokerClient | None = None
         self.courier: Courier
         self.bridges: Bridges
-        self.links = Links()
+        self.links = links or Links()
         self.lines: Lines | None = None
         self.foreign: Foreign
         self._ticking: asyncio.Task[None] | None = None
@@ -87,10 +88,10 @@ class Service:
         address = settings.embedded_address
         try:
             self.foreign = Foreign(
-                settings.mqtt_links,
+                self.links.mqtt,
                 self.engine.receive,
                 self.clock,
-                self._is_planned,
+                self.engine.doors,
                 retained_is_old=address is None,
             )
         except LinkError as error:
@@ -145,10 +146,6 @@ class Service:
             if len(found) == 1:
                 return found[0]
         return None
-
-    def _is_planned(self, site: str, device: str) -> bool:
-        desk = self.engine.desks.get(site)
-        return desk is not None and device in desk.doors.by_device
 
     async def _plans(self) -> dict[str, list[Plan]]:
         """All versions of all sites: those of the store, and the site files of sites that it does not know yet."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.clock import SYSTEM_CLOCK, Clock
-from gateway.ingest.foreign import MqttLink
 
 
 class SettingsError(Exception):
@@ -29,8 +28,6 @@ class Settings:
     channels: Path | None = None
     links: Path | None = None
     public_url: str = ""
-    mqtt_links: tuple[MqttLink, ...] = ()
-    """Devices of other makers that speak MQTT."""
 
     @property
     def database_path(self) -> Path:

@@ -18,16 +18,17 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from gateway.clock import Clock
-from gateway.ingest.bridge import BEAT_S, Bridge
+from gateway.ingest.bridge import BEAT_S, Bridge, Bridges
 from gateway.ingest.delivery import Delivery, Receiver, nothing
 from gateway.ingest.devices.reading import Heard, MqttTalk, Noise, Reading
 from gateway.ingest.devices.registry import PROTOCOLS, Mqtt
+from gateway.ingest.doors import SiteDoors
+from gateway.ingest.linked import MqttLink
 from gateway.ingest.mqtt.topics import matches, valid_filter
 from gateway.store.port import Store
 
@@ -53,49 +54,21 @@ class _Keyed(msgspec.Struct):
 _decode_key: Final = msgspec.json.Decoder(_Keyed).decode
 
 
-IsPlanned = Callable[[str, str], bool]
-"""Whether the plan of a site has a device."""
-
-
 class LinkError(Exception):
     """A link is wrong; the message says which one and what was expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class MqttLink:
-    """Which device of a plan a foreign name is.
-
-    `name`: what the protocol's topics call it. `client`: its client identifier or user name, where that is not `name`.
-    """
-
-    protocol: str
-    name: str
-    site: str
-    device: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    client: str | None = None
-
-    @property
-    def identity(self) -> str:
-        """`{site}/{device}`."""
-        return f"{self.site}/{self.device}"
 
 
 class Player:
     """One linked device: its talk, and the bridge that plays it."""
 
-    def __init__(
-        self, link: MqttLink, protocol: Mqtt, clock: Clock, receive: Receiver, is_planned: IsPlanned
-    ) -> None:
+    def __init__(self, link: MqttLink, protocol: Mqtt, bridges: Bridges) -> None:
         self.link = link
         self.says = [each.replace("{name}", link.name) for each in protocol.says]
         self.hears = [each.replace("{name}", link.name) for each in protocol.hears]
         self.talk: MqttTalk = protocol.talk(link.name, link.options)
         self.seen: OrderedDict[str, None] = OrderedDict()
         self._protocol = protocol
-        self._clock = clock
-        self._receive = receive
-        self._is_planned = is_planned
+        self._bridges = bridges
         self._was_planned = False
         self._bridge = self._make_bridge()
         self._is_there = False
@@ -151,7 +124,8 @@ class Player:
 
     def _look(self) -> None:
         """Find the device in the plan. What it said before was refused with its numbers: a new boot begins with 1."""
-        was_planned, self._was_planned = self._was_planned, self._is_planned(self.link.site, self.link.device)
+        is_planned = self._bridges.planned(self.link.site, self.link.device) is not None
+        was_planned, self._was_planned = self._was_planned, is_planned
         if self._was_planned and not was_planned:
             self._bridge = self._make_bridge()
             self._beaten = -1e9
@@ -159,7 +133,7 @@ class Player:
                 self._bridge.present(True)
 
     def _make_bridge(self) -> Bridge:
-        return Bridge(self.link.site, self.link.device, self.link.protocol, self._receive, self._clock)
+        return self._bridges.make(self.link.site, self.link.device, self.link.protocol)
 
     def _is_new(self, key: str) -> bool:
         is_new = key not in self.seen
@@ -190,7 +164,7 @@ class Player:
         self._bridge.beat({**held, **status})
 
     def _now(self) -> float:
-        return self._clock.elapsed() * self._clock.speed
+        return self._bridges.clock.elapsed() * self._bridges.clock.speed
 
 
 class Foreign:
@@ -201,7 +175,7 @@ class Foreign:
         links: Iterable[MqttLink],
         receive: Receiver,
         clock: Clock,
-        is_planned: IsPlanned,
+        doors: Callable[[str], SiteDoors | None],
         *,
         retained_is_old: bool,
     ) -> None:
@@ -209,9 +183,9 @@ class Foreign:
         which hands the flag on as they set it. Raises `LinkError`."""
         self._receive = receive
         self._clock = clock
-        self._is_planned = is_planned
         self._retained_is_old = retained_is_old
         self._made: list[Delivery] = []
+        self._bridges = Bridges(self._made.extend, clock, doors)
         self._players: dict[str, Player] = {}
         self._of_topic: dict[str, list[Player]] = {}
         self.counts: Counter[str] = Counter()
@@ -240,9 +214,7 @@ class Foreign:
             if same and other.link.options == link.options:
                 raise LinkError(f"{where} and that of {other.link.identity} have the same name and options")
         try:
-            self._players[link.identity] = Player(
-                link, protocol, self._clock, self._made.extend, self._is_planned
-            )
+            self._players[link.identity] = Player(link, protocol, self._bridges)
         except ValueError as error:
             raise LinkError(f"{where}, {error}") from None
 

@@ -52,6 +52,11 @@ class MqttLink:
     options: Options = field(default_factory=dict)
     client: str | None = None
 
+    @property
+    def identity(self) -> str:
+        """`{site}/{device}`."""
+        return f"{self.site}/{self.device}"
+
 
 @dataclass(frozen=True, slots=True)
 class Links:

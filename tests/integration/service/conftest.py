@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SYSTEM_CLOCK
-from gateway.ingest.foreign import MqttLink
+from gateway.ingest.linked import Links, MqttLink
 from gateway.service import Service
 from gateway.settings import Settings
 from tests.integration.service.broker import MOSQUITTO, Mosquitto
@@ -32,8 +32,8 @@ async def running(folder: Path, way: str, mqtt_links: tuple[MqttLink, ...] = ())
             await broker.start()
             stack.push_async_callback(broker.stop)
             url = f"mqtt://127.0.0.1:{broker.port}"
-        settings = Settings(database=f"sqlite:///{database}", broker=url, data=folder, mqtt_links=mqtt_links)
-        service = await stack.enter_async_context(Service(settings))
+        settings = Settings(database=f"sqlite:///{database}", broker=url, data=folder)
+        service = await stack.enter_async_context(Service(settings, Links(mqtt=mqtt_links)))
         if service.client is not None:
             await service.client.wait_connected()
         port = broker.port if broker is not None else service.endpoint.port  # type: ignore[union-attr]

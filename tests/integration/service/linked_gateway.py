@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from gateway.ingest.foreign import MqttLink
+from gateway.ingest.linked import Links, MqttLink
 from gateway.service import Service
 from gateway.settings import Settings
 
@@ -14,10 +14,8 @@ CAMERA = MqttLink("zhenshi", "sn-1", "yard", "gate-1", {"direction": "in"})
 
 
 async def main(folder: Path, broker: str) -> None:
-    settings = Settings(
-        database=f"sqlite:///{folder / 'patrol.sqlite'}", broker=broker, data=folder, mqtt_links=(CAMERA,)
-    )
-    async with Service(settings) as service:
+    settings = Settings(database=f"sqlite:///{folder / 'patrol.sqlite'}", broker=broker, data=folder)
+    async with Service(settings, Links(mqtt=(CAMERA,))) as service:
         if service.client is not None:
             await service.client.wait_connected()
         sys.stdout.write("ready\n")

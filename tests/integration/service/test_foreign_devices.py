@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.clock import SYSTEM_CLOCK
 from gateway.ingest.devices.zhenshi_commands import open_command
-from gateway.ingest.foreign import MqttLink
+from gateway.ingest.linked import Links, MqttLink
 from gateway.ingest.mqtt.connection import Connection
 from gateway.service import Service
 from gateway.settings import Settings
@@ -264,10 +264,8 @@ async def test_what_was_stored_and_not_acknowledged_comes_again_and_is_not_doubl
 
 @contextlib.asynccontextmanager
 async def _service(folder: Path, url: str) -> AsyncIterator[Service]:
-    settings = Settings(
-        database=f"sqlite:///{folder / 'patrol.sqlite'}", broker=url, data=folder, mqtt_links=(CAMERA,)
-    )
-    async with Service(settings) as service:
+    settings = Settings(database=f"sqlite:///{folder / 'patrol.sqlite'}", broker=url, data=folder)
+    async with Service(settings, Links(mqtt=(CAMERA,))) as service:
         if service.client is not None:
             await service.client.wait_connected()
         yield service

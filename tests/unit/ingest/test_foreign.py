@@ -11,8 +11,10 @@ import pytest
 
 from gateway.clock import Clock
 from gateway.domain.facts import GateEvent, Scan, Status
+from gateway.domain.plan import Device, DeviceKind
 from gateway.ingest.delivery import NOTHING, Delivery
-from gateway.ingest.foreign import RECALL_MS, Foreign, LinkError, MqttLink
+from gateway.ingest.foreign import RECALL_MS, Foreign, LinkError
+from gateway.ingest.linked import MqttLink
 from gateway.store.port import Commit
 from gateway.store.sqlite import SqliteStore
 from tests.unit.ingest.hall import MINUTE, NOW, SECOND, TAG, Hall
@@ -54,6 +56,16 @@ class Line:
         """Nothing to do here."""
 
 
+class Planned:
+    """Doors, as far as a bridge asks: which devices the plan has."""
+
+    def __init__(self, devices: set[str]) -> None:
+        self.devices = devices
+
+    def planned(self, device: str) -> Device | None:
+        return Device(device, DeviceKind.READER) if device in self.devices else None
+
+
 class Yard:
     """Linked devices, and the intake behind them."""
 
@@ -66,7 +78,7 @@ class Yard:
             links,
             self.made.extend,
             self.clock,
-            lambda site, device: device in self.planned,
+            lambda site: Planned(self.planned),  # type: ignore[arg-type,return-value]
             retained_is_old=retained_is_old,
         )
         self.line = Line()
@@ -220,7 +232,7 @@ def test_a_message_that_tells_nothing_new_is_acknowledged_in_its_turn() -> None:
 def test_messages_of_one_read_go_on_in_their_order_and_in_one_piece() -> None:
     yard = Yard(READER)
     calls: list[list[Delivery]] = []
-    foreign = Foreign([READER], calls.append, yard.clock, lambda *_: True, retained_is_old=True)
+    foreign = Foreign([READER], calls.append, yard.clock, lambda _: Planned({"scanner-1"}), retained_is_old=True)
     native = Delivery("patrol/v1/hall/scanner-2/up", b"{}", NOW, False, 2, yard.line)
     said = [Delivery("tele/gate-reader/STATE", b"{}", NOW, False, packet, yard.line) for packet in (1, 3)]
     foreign.receive([said[0], native, said[1]])

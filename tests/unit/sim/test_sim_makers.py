@@ -16,7 +16,9 @@ from gateway.clock import Clock
 from gateway.domain.facts import GateEvent, Scan, Status
 from gateway.ingest.delivery import Delivery
 from gateway.ingest.devices.zhenshi_commands import close_command, open_command, set_time_command
-from gateway.ingest.foreign import Foreign, MqttLink
+from gateway.ingest.doors import SiteDoors
+from gateway.ingest.foreign import Foreign
+from gateway.ingest.linked import MqttLink
 from gateway.store.port import Commit
 from tests.unit.ingest.hall import NOW, SECOND, TAG, Hall, Wire
 
@@ -49,10 +51,13 @@ class Bench:
         self.made: list[Delivery] = []
         self.said: list[tuple[str, bytes]] = []
         link = MqttLink(protocol, "name-1", "hall", NAMES[protocol], OPTIONS[protocol])
-        self.foreign = Foreign([link], self.made.extend, self.clock, lambda *_: True, retained_is_old=False)
+        self.foreign = Foreign([link], self.made.extend, self.clock, self._doors, retained_is_old=False)
         self.twin: Twin = make_twin(
             Speech(protocol, "name-1", options=OPTIONS[protocol]), "hall", link.device, self, Random(1)
         )
+
+    def _doors(self, _: str) -> SiteDoors:
+        return self.hall.doors
 
     def now(self) -> int:
         return self.clock.at
