@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.ingest.bridge import Bridges
-from gateway.ingest.devices.reading import Noise
+from gateway.ingest.devices.reading import Noise, Remembering, Talk
 from gateway.ingest.devices.registry import PROTOCOLS
 from gateway.ingest.linked import LineLink
 from gateway.ingest.serial.bus import BUSES, RunBus
@@ -36,6 +36,7 @@ class Line:
         devices = tuple(f"{each.site}/{each.device}" for each in link.devices)
         self.health = LineHealth(link.port, link.protocol, devices)
         self._voices = {each.address or 0: Voice(link, each, bridges, self.health) for each in link.devices}
+        self._talk: Talk | None = None
         self._last = b""  # the bytes that were dealt with last, for whoever must find out why that failed
 
     async def run(self) -> None:
@@ -52,6 +53,7 @@ class Line:
                 if self.health.is_lost(self._clock.now(), gone.code, gone.detail):
                     log.warning("line %s: %s: %s", self.link.port, gone.code, gone.detail)
             except Exception as error:
+                self._talk = None
                 self._handler_failed(error)
             for voice in self._voices.values():
                 voice.present(False)
@@ -73,7 +75,8 @@ class Line:
         baud = self.link.baud or serial.baud
         port = await Port.open(self.link.port, baud, serial.parity, serial.stop_bits)
         try:
-            talk = serial.talk(self.link.options)
+            # One talk for all openings: what it knows of its device, a handheld's numbers, outlives a dock's adapter.
+            talk = self._talk = self._talk or serial.talk(self.link.options)
             talk.opened(loop.time())
             asked = talk.outgoing()
             port.write(asked)
@@ -93,7 +96,7 @@ class Line:
                 port.write(talk.outgoing())
                 if now >= look_at:
                     port.check()
-                    voice.look()
+                    voice.look(_said_all(talk, now))
                     self._shows(voice.state())
                     look_at = now + LOOK_EVERY_S
         finally:
@@ -129,6 +132,11 @@ class Line:
             log.error("line %s: its handler failed", self.link.port, exc_info=error)
         for voice in self._voices.values():
             voice.refuse(Noise("handler_failed", detail, self._last))
+
+
+def _said_all(talk: Talk, now: float) -> bool | None:
+    """Whether a device that has a memory of its own holds nothing back; None for one that has none."""
+    return talk.complete(now) if isinstance(talk, Remembering) else None
 
 
 class Lines:

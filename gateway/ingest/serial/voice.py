@@ -110,8 +110,11 @@ class Voice:
         """What the device says of itself (battery, firmware …) goes into its heartbeats, whose time `look` knows."""
         self._says |= members or {}
 
-    def look(self) -> None:
-        """Once a second: find the device in the plan, tell whether it is there, beat."""
+    def look(self, said_all: bool | None = None) -> None:
+        """Once a second: find the device in the plan, tell whether it is there, beat.
+
+        `said_all`: of a device that keeps its records while nobody listens, whether all of them have come.
+        """
         if self._asked_in_vain and self._clock.elapsed() - self._heard_at >= ANSWERS_WITHIN_S:
             self._is_there = False
         door = self._bridges.door(self.site, self.device)
@@ -127,17 +130,19 @@ class Voice:
         door.health.line = self._health
         if self._is_there is not None:
             self._bridge.present(self._is_there)
+        if said_all is False:
+            return
         if self._is_there and not self._asked_in_vain and self._bridge.may_speak.is_set():
-            self._prove()
+            self._prove(loses=said_all is None)
 
     def state(self) -> LineState:
         """How the line is, as far as this device shows while the port is open."""
         return LineState.SILENT if self._is_there is False else LineState.OPEN
 
-    def _prove(self) -> None:
-        """Nothing is held back now; and what was said while nobody could hear is lost."""
+    def _prove(self, loses: bool) -> None:
+        """Nothing is held back now; and what a device that `loses` it said while nobody could hear is gone."""
         at, elapsed = self._clock.now(), self._elapsed()
-        if 0 < self._listened_until < at - UNHEARD_S * 1000:
+        if loses and 0 < self._listened_until < at - UNHEARD_S * 1000:
             self._bridge.lost(self._listened_until)
             self._beat_at = elapsed + BEAT_S
         elif elapsed >= self._beat_at:

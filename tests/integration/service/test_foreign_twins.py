@@ -13,7 +13,7 @@ from checkpoint_firmware_sim.devices import GateController, Scanner
 from checkpoint_firmware_sim.makers import Speech, Twin, make_twin
 from checkpoint_firmware_sim.mqtt import Broker, MqttNetwork
 from gateway.clock import SYSTEM_CLOCK
-from gateway.ingest.linked import Links, MqttLink
+from gateway.ingest.linked import MqttLink
 from tests.integration.service.conftest import running
 from tests.integration.service.running import Running
 from tests.integration.service.yard import SHED, WELL, stored, until

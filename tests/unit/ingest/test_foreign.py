@@ -232,7 +232,9 @@ def test_a_message_that_tells_nothing_new_is_acknowledged_in_its_turn() -> None:
 def test_messages_of_one_read_go_on_in_their_order_and_in_one_piece() -> None:
     yard = Yard(READER)
     calls: list[list[Delivery]] = []
-    foreign = Foreign([READER], calls.append, yard.clock, lambda _: Planned({"scanner-1"}), retained_is_old=True)
+    foreign = Foreign(
+        [READER], calls.append, yard.clock, lambda _: Planned({"scanner-1"}), retained_is_old=True
+    )
     native = Delivery("patrol/v1/hall/scanner-2/up", b"{}", NOW, False, 2, yard.line)
     said = [Delivery("tele/gate-reader/STATE", b"{}", NOW, False, packet, yard.line) for packet in (1, 3)]
     foreign.receive([said[0], native, said[1]])
