@@ -92,15 +92,15 @@ class Host:
 @pytest.mark.parametrize(("reader", "protocol"), [(each, each) for each in TAGS], indirect=["reader"])
 def test_a_tap_is_read_through_noise_splits_and_an_unplugged_line(reader: Reader, protocol: str) -> None:
     host = Host(protocol, reader.path)
-    reader("0 split on", f"0 tap {TAGS[protocol]}", "0.2 lift")
+    reader("0 split on", f"0 tap {TAGS[protocol]}")
     host.until(host.tags)
-    reader("0 noise 60")
+    reader("0 lift", "0 noise 60")
     host.until(lambda: any(isinstance(each, Noise) for each in host.heard))
     seen = len(host.tags())
-    reader("0.1 split off", f"0 tap {TAGS[protocol]}", "0.3 lift")
+    reader("0.1 split off", f"0 tap {TAGS[protocol]}")
     host.until(lambda: len(host.tags()) > seen)
 
-    reader("0.3 unplug", "0.3 plug")
+    reader("0 lift", "0.3 unplug", "0.3 plug")
     with pytest.raises(OSError, match=r"hung up|Input/output"):
         host.until(lambda: False)
     os.close(host.line)
