@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 from gateway.ingest.devices.registry import PROTOCOLS
 
-FILES = sorted(Path(__file__).parent.glob("vectors_*.json"))
+SERIAL = ("em4100", "ibutton", "m100", "pn532", "wiclax", "wiegand26")
+FILES = [Path(__file__).parent / f"vectors_{name}.json" for name in SERIAL]
 VECTORS = [
     pytest.param(path.stem.removeprefix("vectors_"), vector, id=f"{path.stem}-{vector['name']}")
     for path in FILES
