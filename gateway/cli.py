@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Coroutine
@@ -21,15 +22,17 @@ from gateway.ingest.mqtt.broker_url import BrokerUrlError
 from gateway.ingest.mqtt.endpoint import EndpointError
 from gateway.ingest.osdp.keys import KeysError, new_key
 from gateway.instants import parse_instant
+from gateway.keeping import KeysOfStore, change_keys
 from gateway.links import LinksError, load_links, unplanned
 from gateway.notify.channels import Channel, ChannelsError, load_channels
 from gateway.notify.words import test_message
-from gateway.service import Service, ServiceError, stop_on_signals
+from gateway.service import InUseError, Service, ServiceError, stop_on_signals
 from gateway.settings import Settings, SettingsError
 from gateway.sitefile.coverage import State, apply, coverage
 from gateway.sitefile.standard import Standard, load_standard
 from gateway.store.port import StoreError
 from gateway.store.sqlite import SqliteStore
+from gateway.tokens import Role, TokenError
 
 T = TypeVar("T")
 
@@ -43,6 +46,7 @@ EXPECTED = (
     LinksError,
     sitefile.SiteFileError,
     remote.RemoteError,
+    TokenError,
     replay.ReplayError,
 )
 """Errors that are told to a person in their own words, without a traceback."""
@@ -379,7 +383,7 @@ def _load_site(file: Path) -> Plan:
 
 _API = click.option(
     "--api", envvar="PATROL_API", show_envvar=True, default="http://127.0.0.1:8080", show_default=True,
-    help="A running service.",
+    help="A running service. It may ask for a token: PATROL_TOKEN.",
 )  # fmt: skip
 
 
@@ -557,6 +561,106 @@ def standard_apply(standard_file: Path, site_file: Path) -> None:
         raise click.ClickException(str(error)) from None
     click.echo(applied.text, nl=False)
     click.echo(f"{len(applied.added)} duties added, {len(applied.by_hand)} to be set up by hand", err=True)
+
+
+@main.group()
+def token() -> None:
+    """Tokens by which people and programs show who they are.
+
+    These commands go to the service that uses the database, over its API; while none does, they write to it themselves.
+    """
+
+
+_DATABASE = click.option(
+    "--database", envvar="PATROL_DATABASE", show_envvar=True, default=_DEFAULT.database, show_default=True
+)
+_RUNNING = click.option(
+    "--api", envvar="PATROL_API", show_envvar=True,
+    help="The service that runs; else the one at PATROL_HTTP. It may ask for a token: PATROL_TOKEN.",
+)  # fmt: skip
+
+
+@token.command("create")
+@click.option("--name", required=True, help="Who acts with it; for a person their id in the plan.")
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice([role.value for role in Role]),
+    help="What they may do: docs/security.md.",
+)
+@click.option("--site", "sites", multiple=True, help="Only this site, and others so named; all if left out.")
+@_DATABASE
+@_RUNNING
+def token_create(name: str, role: str, sites: tuple[str, ...], database: str, api: str | None) -> None:
+    """Make a token, and print it as the last line. It is shown this once: only a digest of it is kept.
+
+    With the first one, pages and API ask everybody for theirs, and may be served beyond this machine.
+    """
+    secret = _at_service_or_store(
+        database,
+        api,
+        lambda api: remote.make_token(api, name, role, sites),
+        lambda keys: keys.make_token(name, role, sites),
+    )
+    click.echo(
+        f"{name}: {role}, {', '.join(sites) or 'all sites'}. Keep it in a safe place; it is not shown again:"
+    )
+    click.echo(secret)
+
+
+@token.command("list")
+@_DATABASE
+@_RUNNING
+def token_list(database: str, api: str | None) -> None:
+    """List the tokens, also those that were revoked, without their secrets."""
+    if api is None:
+        _existing_database(database)
+    found = _at_service_or_store(database, api, remote.tokens, lambda keys: keys.tokens_json())
+    for each in found:
+        sites = "all sites" if each["sites"] is None else ", ".join(each["sites"])
+        by = f" by {each['made_by']}" if each["made_by"] else ""
+        ended = f"; revoked {each['revoked_at']}" if each["revoked_at"] else ""
+        click.echo(f"{each['name']}: {each['role']}, {sites}; made {each['made_at']}{by}{ended}")
+
+
+@token.command("revoke")
+@click.argument("name")
+@_DATABASE
+@_RUNNING
+def token_revoke(name: str, database: str, api: str | None) -> None:
+    """End a token at once, and sign out the pages that signed in with it."""
+    if api is None:
+        _existing_database(database)
+    _at_service_or_store(
+        database,
+        api,
+        lambda api: remote.revoke_token(api, name),
+        lambda keys: keys.revoke_token(name),
+    )
+    click.echo(f"{name}: revoked")
+
+
+def _at_service_or_store(
+    database: str,
+    api: str | None,
+    ask: Callable[[str], T],
+    do: Callable[[KeysOfStore], Coroutine[Any, Any, T]],
+) -> T:
+    """Let the service that runs do something about secrets; where none runs, do it here."""
+    if api is not None:
+        return _ask(lambda: ask(api))
+    try:
+        path = Settings(database=database).database_path
+        was_there = path.exists()
+        done = asyncio.run(change_keys(path, do))
+        if not was_there:
+            click.echo(f"{path}: this database is new", err=True)
+        return done
+    except InUseError:
+        http = os.environ.get("PATROL_HTTP", _DEFAULT.http)
+        return _ask(lambda: ask(f"http://{http}"))
+    except (*EXPECTED, OSError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.group()

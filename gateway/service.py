@@ -14,7 +14,7 @@ from typing import IO, Any
 from gateway import sitefile
 from gateway.clock import Clock
 from gateway.domain.plan import Plan
-from gateway.engine import Engine
+from gateway.engine import Engine, Work
 from gateway.ingest.bridge import Bridges
 from gateway.ingest.foreign import Foreign, LinkError
 from gateway.ingest.linked import Links
@@ -29,8 +29,9 @@ from gateway.links import load_links, unplanned
 from gateway.notify.channels import load_channels
 from gateway.notify.courier import Courier
 from gateway.settings import Settings
-from gateway.store.port import Commit, PlanRow, Store
+from gateway.store.port import Commit, KeyRow, PlanRow, Store
 from gateway.store.sqlite import SqliteStore
+from gateway.tokens import Tokens
 
 log = logging.getLogger("gateway")
 
@@ -42,6 +43,10 @@ BROKER_FILTERS = ("patrol/v1/+/+/up", "patrol/v1/+/+/state")
 
 class ServiceError(Exception):
     """The service cannot start; the message says why and what to do."""
+
+
+class InUseError(ServiceError):
+    """Another process holds the database."""
 
 
 class Service:
@@ -60,6 +65,7 @@ class Service:
         self.links = links or Links()
         self.lines: Lines | None = None
         self.foreign: Foreign
+        self.tokens = Tokens()
         self._ticking: asyncio.Task[None] | None = None
         self._lock: IO[str] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -82,8 +88,10 @@ class Service:
         if settings.links is not None:
             self.links = load_links(settings.links)
         settings.data.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path)
+        self._lock = hold(path)
         self.store = await SqliteStore.open(path)
+        self.tokens = Tokens(await self.store.keys())
+        settings.check_reach(bool(self.tokens.live))
         self.engine = Engine(self.store, self.clock)
         address = settings.embedded_address
         try:
@@ -170,6 +178,16 @@ class Service:
             log.info("site %s was set up from %s", plan.site, path)
         return plans
 
+    async def keep(self, row: KeyRow) -> None:
+        """Store what is done about a secret; from then on it counts."""
+
+        def note(work: Work) -> None:
+            work.commit.keys.append(row)
+
+        await self.engine.request(note)
+        self.tokens.take(row)
+        log.info("%s %s: %s by %s", row.kind, row.name, row.what, row.by or "this machine")
+
     @property
     def running(self) -> asyncio.Task[None]:
         """The engine's task: it ends when the service is stopped, or with the error that ended it."""
@@ -224,15 +242,18 @@ class Service:
             self._lock.close()
 
 
-def _lock(path: Path) -> IO[str]:
-    """Hold the database for this process: two writers would break its hash chain."""
+def hold(path: Path) -> IO[str]:
+    """Hold the database for this process until the answer is closed: two writers would break its hash chain.
+
+    Raises `InUseError`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(path.name + ".lock").open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise ServiceError(
+        raise InUseError(
             f"another patrol-gateway uses the database {path}: stop it, or give this one its own PATROL_DATABASE"
         ) from None
     return lock

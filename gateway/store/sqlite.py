@@ -30,6 +30,7 @@ from gateway.store.port import (
     FactRow,
     Fault,
     Json,
+    KeyRow,
     Known,
     NoticeRow,
     PlanRow,
@@ -142,6 +143,7 @@ class SqliteStore:
             "plans": commit.plans,
             "actions": commit.actions,
             "blind": commit.blind,
+            "keys": commit.keys,
         }
         digests = [digest(table.encode(), tuple(row)) for table, rows in chained.items() for row in rows]
         head = self._head
@@ -441,6 +443,10 @@ class SqliteStore:
             f"SELECT {CHAINED['blind']} FROM blind WHERE until > ? ORDER BY since, id", (since,)
         )
         return [BlindRow(*row) for row in rows]
+
+    async def keys(self) -> list[KeyRow]:
+        rows = await self._query(f"SELECT {CHAINED['keys']} FROM keys ORDER BY id")
+        return [KeyRow(*row) for row in rows]
 
     async def last_sign(self) -> int | None:
         rows = await self._query(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 from gateway.acts import Acts
 from gateway.service import Service
 from gateway.store.port import StoreError
+from gateway.web.access import FORBIDDEN, Access, caller_of, permit
 from gateway.web.acting import acting_routes
 from gateway.web.context import Context
 from gateway.web.deciding import deciding_routes
@@ -23,6 +24,8 @@ from gateway.web.health import health_routes
 from gateway.web.live import Live
 from gateway.web.pages import Pages
 from gateway.web.reading import alert_routes, history_routes, site_routes
+from gateway.web.signed_in import SignedIn, Tries
+from gateway.web.signing_in import signing_routes
 
 _DESCRIPTION: Final = """\
 Judges patrol scans, radio checks and gate events against the duties that are owed.
@@ -40,7 +43,14 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
     """
     pages = Pages.load() if pages is None else pages
     live = Live(service, pages.build)
-    context = Context(service, live, pages.build, Acts(service.engine))
+    signed_in = SignedIn(service.tokens, service.settings.data / "pages-signed-in.json", service.clock.now)
+    tries = Tries(service.clock.elapsed)
+    context = Context(service, live, pages.build, Acts(service.engine), signed_in, tries)
+
+    async def site_of_alert(alert: str) -> str | None:
+        found = await service.store.alert(alert)
+        return None if found is None else found["site"]
+
     app = FastAPI(
         title="Patrol Gateway",
         description=_DESCRIPTION,
@@ -49,7 +59,11 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(Guard, names=(service.settings.http_address[0], *names))],
+        dependencies=[Depends(permit(site_of_alert))],
+        middleware=[
+            Middleware(Guard, names=(service.settings.http_address[0], *names)),
+            Middleware(Access, tokens=service.tokens, signed_in=signed_in, tries=tries),
+        ],
     )
     app.state.live = live
     for routes in (
@@ -59,6 +73,7 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         acting_routes(context),
         deciding_routes(context),
         health_routes(context),
+        signing_routes(context),
     ):
         app.include_router(routes)
 
@@ -66,7 +81,12 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
 
     @app.websocket("/api/live")
     async def listen(ws: WebSocket) -> None:
-        await live.serve(ws)
+        site = ws.query_params.get("site", "")
+        if not caller_of(ws).sees(site):
+            await ws.accept()
+            await ws.close(FORBIDDEN, "not a site of this token")
+            return
+        await live.serve(ws, ws.state.still)
 
     @app.exception_handler(StoreError)
     async def store_failed(request: Request, error: StoreError) -> Response:

@@ -42,6 +42,9 @@ class Metrics(Collector):
         yield from self._sites()
         yield from self._notices()
         yield from self._lines()
+        yield CounterMetricFamily(
+            "patrol_wrong_tokens", "Tokens that were shown and are not known.", self._context.tries.failures
+        )
         service = self._context.service
         if service.endpoint is not None:
             yield from _transport(service.endpoint.counters)
