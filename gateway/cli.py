@@ -26,6 +26,7 @@ from gateway.keeping import KeysOfStore, change_keys
 from gateway.links import LinksError, load_links, unplanned
 from gateway.notify.channels import Channel, ChannelsError, load_channels
 from gateway.notify.words import test_message
+from gateway.passwords import PasswordError
 from gateway.service import InUseError, Service, ServiceError, stop_on_signals
 from gateway.settings import Settings, SettingsError
 from gateway.sitefile.coverage import State, apply, coverage
@@ -47,6 +48,7 @@ EXPECTED = (
     sitefile.SiteFileError,
     remote.RemoteError,
     TokenError,
+    PasswordError,
     replay.ReplayError,
 )
 """Errors that are told to a person in their own words, without a traceback."""
@@ -638,6 +640,66 @@ def token_revoke(name: str, database: str, api: str | None) -> None:
         lambda keys: keys.revoke_token(name),
     )
     click.echo(f"{name}: revoked")
+
+
+@main.group()
+def password() -> None:
+    """Passwords of devices at the gateway's own endpoint. Given over the API where a service runs, like tokens."""
+
+
+@password.command("create")
+@click.argument("device", metavar="SITE/DEVICE")
+@click.option(
+    "--grace-hours", default=24.0, show_default=True, type=click.FloatRange(0, 720),
+    help="How long an old password stays good.",
+)  # fmt: skip
+@_DATABASE
+@_RUNNING
+def password_create(device: str, grace_hours: float, database: str, api: str | None) -> None:
+    """Give a device a password, or a new one, and print it as the last line. It is shown this once.
+
+    With the first one of a site, all devices of the site must show theirs.
+    """
+    grace_s = grace_hours * 3600
+    made = _at_service_or_store(
+        database,
+        api,
+        lambda api: remote.make_password(api, device, grace_s),
+        lambda keys: keys.make_password(device, grace_s),
+    )
+    until = f" The one before it is good until {made['old_until']}." if made["old_until"] else ""
+    click.echo(f"{device}: user name {device}, and this password, which is not shown again.{until}")
+    click.echo(made["password"])
+
+
+@password.command("list")
+@_DATABASE
+@_RUNNING
+def password_list(database: str, api: str | None) -> None:
+    """List the devices that have passwords."""
+    if api is None:
+        _existing_database(database)
+    for each in _at_service_or_store(database, api, remote.passwords, lambda keys: keys.passwords_json()):
+        by = f" by {each['made_by']}" if each["made_by"] else ""
+        old = f"; the one before it is good until {each['old_until']}" if each["old_until"] else ""
+        click.echo(f"{each['device']}: made {each['made_at']}{by}{old}")
+
+
+@password.command("revoke")
+@click.argument("device", metavar="SITE/DEVICE")
+@_DATABASE
+@_RUNNING
+def password_revoke(device: str, database: str, api: str | None) -> None:
+    """End a device's password, and cut the device off."""
+    if api is None:
+        _existing_database(database)
+    _at_service_or_store(
+        database,
+        api,
+        lambda api: remote.revoke_password(api, device),
+        lambda keys: keys.revoke_password(device),
+    )
+    click.echo(f"{device}: revoked")
 
 
 def _at_service_or_store(

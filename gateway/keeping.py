@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.clock import SYSTEM_CLOCK
+from gateway.passwords import Passwords, password_json
 from gateway.service import hold
 from gateway.store.port import Commit, KeyRow, Store
 from gateway.store.sqlite import SqliteStore
@@ -21,6 +22,7 @@ class KeysOfStore:
     def __init__(self, store: Store, rows: Sequence[KeyRow], by: str) -> None:
         self._store = store
         self._tokens = Tokens(rows)
+        self._passwords = Passwords(rows)
         self._by = by
 
     async def make_token(self, name: str, role: str, sites: Sequence[str]) -> str:
@@ -36,6 +38,22 @@ class KeysOfStore:
     async def tokens_json(self) -> list[dict[str, Any]]:
         """All tokens, without their secrets."""
         return [token_json(each) for each in (*self._tokens.live, *self._tokens.ended)]
+
+    async def make_password(self, device: str, grace_s: float) -> dict[str, Any]:
+        """Make or change a device's password; answers it, and until when an old one is good. Raises `PasswordError`."""
+        secret, row = self._passwords.make(device, SYSTEM_CLOCK.now(), self._by, "command", grace_s)
+        await self._keep(row)
+        self._passwords.take(row)
+        made = next(each for each in self._passwords.all() if each.device == device)
+        return {**password_json(made), "password": secret}
+
+    async def revoke_password(self, device: str) -> None:
+        """End a device's password. Raises `PasswordError`."""
+        await self._keep(self._passwords.revoke(device, SYSTEM_CLOCK.now(), self._by, "command"))
+
+    async def passwords_json(self) -> list[dict[str, Any]]:
+        """Which devices have passwords."""
+        return [password_json(each) for each in self._passwords.all()]
 
     async def _keep(self, row: KeyRow) -> None:
         # At the time of the last sign of life: a commit of now would tell the next start that the gateway ran until

@@ -101,3 +101,20 @@ def tokens(api: str) -> list[Any]:
 def revoke_token(api: str, name: str) -> None:
     """End a token."""
     _call(api, "POST", f"/api/tokens/{quote(name, safe='')}/revoke", b"{}", "application/json")
+
+
+def make_password(api: str, device: str, grace_s: float) -> Any:
+    """Make or change a device's password; answers it, and until when an old one is good."""
+    body = json.dumps({"device": device, "grace_s": grace_s}).encode()
+    return json.loads(_call(api, "POST", "/api/passwords", body, "application/json"))
+
+
+def passwords(api: str) -> list[Any]:
+    """Which devices have passwords."""
+    found: list[Any] = json.loads(_call(api, "GET", "/api/passwords"))
+    return found
+
+
+def revoke_password(api: str, device: str) -> None:
+    """End a device's password."""
+    _call(api, "POST", "/api/passwords/revoke", json.dumps({"device": device}).encode(), "application/json")

@@ -23,11 +23,14 @@ from gateway.ingest.mqtt.client import BrokerClient
 from gateway.ingest.mqtt.device_connection import Limits
 from gateway.ingest.mqtt.endpoint import Endpoint
 from gateway.ingest.mqtt.identity import Refusal, trust
+from gateway.ingest.mqtt.reasons import Reason
 from gateway.ingest.serial.health import LineHealth
 from gateway.ingest.serial.line import Lines
 from gateway.links import load_links, unplanned
 from gateway.notify.channels import load_channels
 from gateway.notify.courier import Courier
+from gateway.passwords import KIND as PASSWORD
+from gateway.passwords import Passwords
 from gateway.settings import Settings
 from gateway.store.port import Commit, KeyRow, PlanRow, Store
 from gateway.store.sqlite import SqliteStore
@@ -66,6 +69,7 @@ class Service:
         self.lines: Lines | None = None
         self.foreign: Foreign
         self.tokens = Tokens()
+        self.passwords = Passwords()
         self._ticking: asyncio.Task[None] | None = None
         self._lock: IO[str] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -90,7 +94,8 @@ class Service:
         settings.data.mkdir(parents=True, exist_ok=True)
         self._lock = hold(path)
         self.store = await SqliteStore.open(path)
-        self.tokens = Tokens(await self.store.keys())
+        keys = await self.store.keys()
+        self.tokens, self.passwords = Tokens(keys), Passwords(keys)
         settings.check_reach(bool(self.tokens.live))
         self.engine = Engine(self.store, self.clock)
         address = settings.embedded_address
@@ -144,7 +149,20 @@ class Service:
         self.lines.start()
 
     def _identity(self, client_id: str, username: str | None, password: bytes | None) -> str | Refusal | None:
-        """Who a device is: `site/device` as it says, what a link calls it, or the one device here that has its name."""
+        """Who a device is, and whether it shows its password where one is asked for."""
+        named = self._named(client_id, username, password)
+        if named is None:
+            # Where passwords count, nobody may speak for all devices, or leave open for which.
+            detail = "it says for no device, and passwords are asked for"
+            return Refusal(Reason.NOT_AUTHORIZED, detail) if self.passwords.required else None
+        site = named.partition("/")[0]
+        if not self.passwords.required_at(site) or self.passwords.fits(named, password, self.clock.now()):
+            return named
+        what = "shows no password" if password is None else "shows a wrong password"
+        return Refusal(Reason.BAD_USER_NAME_OR_PASSWORD, f"who says to be {named} {what}")
+
+    def _named(self, client_id: str, username: str | None, password: bytes | None) -> str | None:
+        """`site/device` as it says, what a link calls it, or the one device here that has its name."""
         named = trust(client_id, username, password) or self.foreign.identify(client_id, username)
         if named is not None:
             return named
@@ -185,7 +203,15 @@ class Service:
             work.commit.keys.append(row)
 
         await self.engine.request(note)
+        was_open = not self.passwords.required_at(row.name.partition("/")[0])
         self.tokens.take(row)
+        self.passwords.take(row)
+        if self.endpoint is not None and row.kind == PASSWORD and (was_open or row.what == "revoke"):
+            site = row.name.partition("/")[0]
+            # Who was let in by what no longer counts must come again.
+            self.endpoint.cut(
+                lambda name: name is None or (name.startswith(f"{site}/") if was_open else name == row.name)
+            )
         log.info("%s %s: %s by %s", row.kind, row.name, row.what, row.by or "this machine")
 
     @property

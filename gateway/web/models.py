@@ -508,3 +508,30 @@ class TokenShape(Shape):
     made_by: str
     revoked_at: TimeText | None
     revoked_by: str
+
+
+class OfDevice(Shape):
+    """A device."""
+
+    device: str = Field(max_length=128, examples=["riverside/scanner-1"])
+
+
+class NewPassword(OfDevice):
+    """The device that is to have a new password."""
+
+    grace_s: float = Field(86_400, description="How long an old one stays good (s).", allow_inf_nan=False)
+
+
+class PasswordShape(Shape):
+    """That a device has a password, without it."""
+
+    device: str
+    made_at: TimeText
+    made_by: str
+    old_until: TimeText | None = Field(description="Until when the one before it is good as well.")
+
+
+class MadePassword(PasswordShape):
+    """A password that was made. It is told this once."""
+
+    password: str

@@ -1,4 +1,4 @@
-"""Routes for signing in and out, and for tokens."""
+"""Routes for signing in and out, for tokens, and for the passwords of devices."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, HTTPException, Path, Request
 from starlette.responses import Response
 
+from gateway.passwords import PasswordError, password_json
 from gateway.shapes import Json
 from gateway.tokens import TokenError, token_json
 from gateway.web.access import NOBODY, Caller, address_of, caller_of
 from gateway.web.context import Context, answer
-from gateway.web.models import MadeToken, NewToken, Problem, SignedInAs, SignIn, TokenShape
+from gateway.web.models import (
+    MadePassword,
+    MadeToken,
+    NewPassword,
+    NewToken,
+    OfDevice,
+    PasswordShape,
+    Problem,
+    SignedInAs,
+    SignIn,
+    TokenShape,
+)
 from gateway.web.signed_in import COOKIE, TooManyTriesError
 
 _REFUSED: Final[dict[int | str, dict[str, Any]]] = {
@@ -30,6 +42,7 @@ def signing_routes(context: Context) -> APIRouter:
     """Signing in and out of pages; tokens made, listed and revoked."""
     routes = APIRouter(prefix="/api")
     service = context.service
+    passwords = service.passwords
     tokens, signed_in, tries = service.tokens, context.signed_in, context.tries
 
     def session_json(caller: Caller) -> Json:
@@ -123,5 +136,49 @@ def signing_routes(context: Context) -> APIRouter:
                 raise HTTPException(409, str(error)) from None
             await service.keep(row)
         return answer(token_json(tokens.ended[-1]))
+
+    @routes.get(
+        "/passwords", response_model=list[PasswordShape], tags=["passwords"], summary="Passwords of devices"
+    )
+    async def every_password() -> Response:
+        """Which devices have passwords at the gateway's own endpoint, and since when."""
+        return answer([password_json(each) for each in passwords.all()])
+
+    @routes.post(
+        "/passwords",
+        response_model=MadePassword,
+        responses=_WRONG,
+        tags=["passwords"],
+        summary="Give a device a password, or a new one",
+    )
+    async def make_password(request: Request, wanted: NewPassword) -> Response:
+        """It is told this once. With the first of a site, all its devices must show theirs: who cannot is cut off."""
+        by, origin = caller_of(request).name, address_of(request)
+        async with context.keeping:
+            try:
+                secret, row = passwords.make(wanted.device, context.now(), by, origin, wanted.grace_s)
+            except PasswordError as error:
+                raise HTTPException(409, str(error)) from None
+            await service.keep(row)
+        made = next(each for each in passwords.all() if each.device == wanted.device)
+        return answer({**password_json(made), "password": secret})
+
+    @routes.post(
+        "/passwords/revoke",
+        status_code=204,
+        responses=_WRONG,
+        tags=["passwords"],
+        summary="Revoke a device's password",
+    )
+    async def revoke_password(request: Request, of: OfDevice) -> Response:
+        """The device is cut off, and cannot connect until it has a new one."""
+        by, origin = caller_of(request).name, address_of(request)
+        async with context.keeping:
+            try:
+                row = passwords.revoke(of.device, context.now(), by, origin)
+            except PasswordError as error:
+                raise HTTPException(409, str(error)) from None
+            await service.keep(row)
+        return Response(status_code=204)
 
     return routes

@@ -1,7 +1,4 @@
-"""Who a connection speaks for.
-
-There are no credentials yet: a device is believed. `Authorise` is the place where they will be checked.
-"""
+"""Who a connection speaks for. `Authorise` is the place where that is checked; `trust` believes what is said."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ class Refusal:
 Authorise = Callable[[str, str | None, bytes | None], str | Refusal | None]
 
 
-def trust(client_id: str, username: str | None, password: bytes | None) -> str | Refusal | None:
+def trust(client_id: str, username: str | None, password: bytes | None) -> str | None:
     """Believe the user name `site/device`, else the client identifier `site/device` or `site:device`."""
     identity = parse_identity(username) if username and ":" not in username else None
     return identity or parse_identity(client_id)
