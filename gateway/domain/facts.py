@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from gateway.domain.strength import Strength
+
 
 class Outcome(StrEnum):
     """What a radio check came to."""
@@ -57,6 +59,13 @@ class Fact:
         return (self.occurred_at, self.device, self.boot, self.seq)
 
 
+class Tap(NamedTuple):
+    """What a tag proved that makes a message of its own at each reading (SUN)."""
+
+    counter: int  # of the readings of the tag: it only ever rises
+    message: str  # another one for each message, also for two of the same counter
+
+
 @dataclass(slots=True, eq=False)
 class Scan(Fact):
     """A tag was read at a checkpoint."""
@@ -64,6 +73,8 @@ class Scan(Fact):
     tag: str  # what the plan's checkpoints are looked up by: a UID or a QR text
     guard: str | None = None  # a person's id or card
     battery: int | None = None
+    proof: Strength = Strength.UID  # what the record shows by itself: `sun`, `uid` or `qr`
+    tap: Tap | None = None  # of `sun` alone
 
 
 @dataclass(slots=True, eq=False)
