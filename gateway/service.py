@@ -20,6 +20,7 @@ from gateway.ingest.mqtt.client import BrokerClient
 from gateway.ingest.mqtt.device_connection import Limits
 from gateway.ingest.mqtt.endpoint import Endpoint
 from gateway.ingest.mqtt.identity import Refusal, trust
+from gateway.ingest.tag_keys import load_tag_keys
 from gateway.notify.channels import load_channels
 from gateway.notify.courier import Courier
 from gateway.settings import Settings
@@ -67,10 +68,11 @@ class Service:
         settings = self.settings
         path = settings.database_path
         channels = load_channels(settings.channels) if settings.channels is not None else []
+        tag_keys = load_tag_keys(settings.tag_keys) if settings.tag_keys is not None else None
         settings.data.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(path)
         self.store = await SqliteStore.open(path)
-        self.engine = Engine(self.store, self.clock)
+        self.engine = Engine(self.store, self.clock, tag_keys=tag_keys)
         await self.engine.load(await self._plans())
         # Taken in before the first device can connect, so that nothing that it sends is refused.
         self._running = asyncio.create_task(self.engine.run(), name="engine")

@@ -27,6 +27,7 @@ class Settings:
     log_level: str = "info"
     channels: Path | None = None
     public_url: str = ""
+    tag_keys: Path | None = None
 
     @property
     def database_path(self) -> Path:

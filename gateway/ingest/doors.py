@@ -122,6 +122,9 @@ class SiteDoors:
         post: str | None = None
         if isinstance(fact, Scan):
             if fact.tag not in self.tags:
+                if fact.tap is not None:
+                    what = f"tag {fact.tag} is genuine, but not enrolled at site {self.site!r}"
+                    raise RefusedError("sun_unknown_tag", what)
                 raise RefusedError("unknown_tag", f"tag {fact.tag} is not enrolled at site {self.site!r}")
         elif isinstance(fact, RadioCall):
             post = fact.post
