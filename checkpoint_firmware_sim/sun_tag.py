@@ -8,9 +8,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 from random import Random
+from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
+
+SUN_URL: Final = "https://patrol.example/t?picc_data="
+"""What the URLs of these tags begin with."""
+
+UID_DIGITS: Final = 14
+"""The UIDs of such tags have 7 bytes."""
 
 
 class SunTag:
@@ -32,7 +39,7 @@ class SunTag:
         cipher = Cipher(algorithms.AES(self._meta_key), modes.CBC(bytes(16))).encryptor()
         session = _cmac(self._file_key, b"\x3c\xc3\x00\x01\x00\x80" + self.uid + counter)
         picc, mac = cipher.update(plain).hex().upper(), _cmac(session, b"")[1::2].hex().upper()
-        return f"https://patrol.example/t?picc_data={picc}&cmac={mac}"
+        return f"{SUN_URL}{picc}&cmac={mac}"
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:
