@@ -20,6 +20,7 @@ from gateway.domain.plan import Plan
 from gateway.ingest.mqtt.broker_url import BrokerUrlError
 from gateway.ingest.mqtt.endpoint import EndpointError
 from gateway.ingest.osdp.keys import KeysError, new_key
+from gateway.ingest.tag_keys import TagKeysError, load_tag_keys, write_new_keys
 from gateway.instants import parse_instant
 from gateway.links import LinksError, load_links, unplanned
 from gateway.notify.channels import Channel, ChannelsError, load_channels
@@ -41,6 +42,7 @@ EXPECTED = (
     BrokerUrlError,
     ChannelsError,
     LinksError,
+    TagKeysError,
     sitefile.SiteFileError,
     remote.RemoteError,
     replay.ReplayError,
@@ -148,6 +150,10 @@ def main() -> None:
     help="Where people reach the pages, for links in notices: https://patrol.example.org.",
 )  # fmt: skip
 @click.option(
+    "--tag-keys", envvar="PATROL_TAG_KEYS", show_envvar=True, type=_FILE,
+    help="A TOML file of the keys of SUN tags, that nobody else may read (docs/devices/sun.md).",
+)  # fmt: skip
+@click.option(
     "--log-level", envvar="PATROL_LOG_LEVEL", show_envvar=True, default="info", show_default=True,
     type=click.Choice(["debug", "info", "warning", "error"]), help="How much is written to standard error.",
 )  # fmt: skip
@@ -164,6 +170,7 @@ def run(
     channels: Path | None,
     links: Path | None,
     public_url: str | None,
+    tag_keys: Path | None,
     log_level: str,
     clock: Clock,
 ) -> None:
@@ -171,7 +178,17 @@ def run(
     _log_to_stderr(log_level)
     files = tuple(Path(name) for path in sites for name in str(path).split(",") if name)
     settings = Settings(
-        database, http, broker, files, data, clock, log_level, channels, links, public_url or ""
+        database,
+        http,
+        broker,
+        files,
+        data,
+        clock,
+        log_level,
+        channels=channels,
+        links=links,
+        public_url=public_url or "",
+        tag_keys=tag_keys,
     )
     _run(_serve(settings))
 
@@ -512,6 +529,36 @@ def osdp_new_key(path: Path, name: str) -> None:
     click.echo(
         f"{path}: the key {name!r} was added; only its owner can read this file. Keep a copy in a safe place."
     )
+
+
+@main.group()
+def tags() -> None:
+    """Keys of tags that make a message of their own at each tap (NTAG 424 DNA, SUN)."""
+
+
+@tags.command("new-keys")
+@click.argument("file", type=_FILE)
+@click.option(
+    "--site", "sites", multiple=True, metavar="SITE", help="Only for tags of this site; may be given again."
+)
+def tags_new_keys(file: Path, sites: tuple[str, ...]) -> None:
+    """Make a file with a new master key that only you may read."""
+    try:
+        write_new_keys(file, sites)
+    except TagKeysError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{file}: a new master key; give its name to the service with PATROL_TAG_KEYS")
+
+
+@tags.command("check")
+@click.argument("file", type=_FILE)
+def tags_check(file: Path) -> None:
+    """Check a file of keys, and say how many there are, without showing them; exit 1 with what was expected."""
+    try:
+        keys = load_tag_keys(file)
+    except TagKeysError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{file}: {len(keys.masters)} master keys, {len(keys.tags)} tags with keys of their own")
 
 
 @main.group()

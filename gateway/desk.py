@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.domain.alerts import KEEP_CLOSED_MS, Alert
 from gateway.domain.calendar import FOREVER
-from gateway.domain.facts import AnyFact
+from gateway.domain.facts import AnyFact, Scan
 from gateway.domain.notices import Notice
 from gateway.domain.plan import Plan
 from gateway.domain.silences import LONGEST_MS, Silence
@@ -73,6 +73,7 @@ class Desk:
             silences=await read_silences(store, site, now),
             excuses=[excuse_from_row(row) for row in excuses],
             blind=[(row.since, row.until) for row in await store.blind(signed_from)],
+            taps=await read_taps(store, site, start),
         )
         desk = cls(plans, watch)
         recent = min(now - WARM_UP_MS, start if since is not None else now)
@@ -132,6 +133,12 @@ class Desk:
         )
 
 
+async def read_taps(store: Store, site: str, before: int) -> list[Scan]:
+    """Of each tag that counts its readings the scan with the highest counter before an instant (ms)."""
+    facts = [fact_from_row(row) for row in await store.last_taps(site, before)]
+    return [fact for fact in facts if isinstance(fact, Scan)]
+
+
 async def read_silences(store: Store, site: str, now: int) -> list[Silence]:
     """The silences that have not ended, and those that ended within the last two days."""
     rows = await store.actions(site, now - LONGEST_MS - KEEP_CLOSED_MS, what=("silence", "unsilence"))
@@ -179,7 +186,13 @@ def _record_and_fact(row: FactRow) -> tuple[AnyRecord, AnyFact]:
         record = decode(row.body)
         # When it happened was worked out when it came in, and stays as it was stored.
         return record, make_fact(
-            record, row.device, row.occurred_at, row.received_at, row.uncertainty, row.clock_error
+            record,
+            row.device,
+            row.occurred_at,
+            row.received_at,
+            row.uncertainty,
+            row.clock_error,
+            row.tap,
         )
     except RefusedError as error:
         raise ValueError(f"the stored record {row.site}/{row.device}/{row.boot}/{row.seq}: {error}") from None

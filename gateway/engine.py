@@ -32,6 +32,7 @@ from gateway.domain.verdicts import Reason
 from gateway.ingest.delivery import Delivery, Link
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.intake import Intake, Taken
+from gateway.ingest.tag_keys import KeyRing
 from gateway.store.port import ActionRow, BlindRow, Commit, PlanRow, Store, StoreError
 
 T = TypeVar("T")
@@ -82,12 +83,18 @@ class Work:
 class Engine:
     """All sites of one process."""
 
-    def __init__(self, store: Store, clock: Clock, send_down: SendDown | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        send_down: SendDown | None = None,
+        tag_keys: KeyRing | None = None,
+    ) -> None:
         self.store = store
         self.clock = clock
         self.send_down = send_down
         self.desks: dict[str, Desk] = {}
-        self.intake = Intake(self.doors)
+        self.intake = Intake(self.doors, tag_keys)
         self.listeners: list[Callable[[set[str]], None]] = []
         """Called with the sites that changed, after each commit."""
         self.store_error: str | None = None

@@ -25,6 +25,7 @@ from gateway.ingest.mqtt.endpoint import Endpoint
 from gateway.ingest.mqtt.identity import Refusal, trust
 from gateway.ingest.serial.health import LineHealth
 from gateway.ingest.serial.line import Lines
+from gateway.ingest.tag_keys import load_tag_keys
 from gateway.links import load_links, unplanned
 from gateway.notify.channels import load_channels
 from gateway.notify.courier import Courier
@@ -79,12 +80,13 @@ class Service:
         settings = self.settings
         path = settings.database_path
         channels = load_channels(settings.channels) if settings.channels is not None else []
+        tag_keys = load_tag_keys(settings.tag_keys) if settings.tag_keys is not None else None
         if settings.links is not None:
             self.links = load_links(settings.links)
         settings.data.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(path)
         self.store = await SqliteStore.open(path)
-        self.engine = Engine(self.store, self.clock)
+        self.engine = Engine(self.store, self.clock, tag_keys=tag_keys)
         address = settings.embedded_address
         try:
             self.foreign = Foreign(

@@ -28,6 +28,7 @@ class Settings:
     channels: Path | None = None
     links: Path | None = None
     public_url: str = ""
+    tag_keys: Path | None = None
 
     @property
     def database_path(self) -> Path:

@@ -86,6 +86,7 @@ class Watch:
         silences: Iterable[Silence] = (),
         excuses: Iterable[Excuse] = (),
         blind: Sequence[Period] = (),
+        taps: Iterable[Scan] = (),
     ) -> None:
         """A watch over the plan's versions, in the order in which they take effect.
 
@@ -94,6 +95,7 @@ class Watch:
         `since`. `records_since`, `records_judged_from`: the same two of signatures and records, which are few
         and owed by the quarter and the year. `alerts`: the stored ones that are live or closed not long ago;
         `last_alert`: the highest number given to an alert so far. `blind`: when the gateway could not hear.
+        `taps`: of each tag that counts its readings, the scan with the highest counter from before `since`.
         """
         self.plans = tuple(plans)
         self.plan = plans[-1]
@@ -117,7 +119,7 @@ class Watch:
         base_at = self._since if self._since > plans[0].holds_from else -FOREVER
         people = {token: person.id for plan in plans for token, person in plan.person_by_token.items()}
         self._rounds = RoundStrand(
-            partial(self._make_tracks, DutyKind.ROUND, None), base_at, self.plans, people
+            partial(self._make_tracks, DutyKind.ROUND, None), base_at, self.plans, people, taps
         )
         posts = {post for plan in plans for duty in plan.duties for post in duty.posts}
         self._radio: dict[str, RadioStrand] = {

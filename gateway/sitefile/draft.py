@@ -25,6 +25,7 @@ from gateway.domain.plan import (
     Shift,
     Span,
 )
+from gateway.domain.strength import Strength
 from gateway.sitefile import kinds
 from gateway.sitefile.duties import DUTY_KEYS, read_duty, read_names, read_span
 from gateway.sitefile.fields import Fields
@@ -73,7 +74,7 @@ def read_site(site: Fields, version: int, holds_from: int) -> Draft:
     shifts = things("shifts", ("id", "from", "to", "name"), _shift)
     people = things("people", ("id", "name", "role", "card"), _person)
     posts = things("posts", ("id", "name", "kind"), _post)
-    checkpoints = things("checkpoints", ("id", "name", "tags", "qr", "at"), _checkpoint)
+    checkpoints = things("checkpoints", ("id", "name", "tags", "qr", "at", "proof"), _checkpoint)
     devices = things("devices", ("id", "kind", "posts", "name", "silent_after", "checkpoint"), _device)
     routes = things("routes", ("id", "name", "order", "checkpoints", "leg", "legs"), _route)
     every_post = tuple(post.value.id for post in posts)
@@ -152,7 +153,8 @@ def _checkpoint(fields: Fields) -> Checkpoint:
     if at and len(at) != 2:
         fields.complain(f"at has {len(at)} numbers; expected two: [x, y] on the site drawing", "at")
     place = (at[0], at[1]) if len(at) == 2 else None
-    return Checkpoint(_id(fields), read_names(fields, need=True), ordered, place)
+    proof = fields.get("proof", kinds.word(Strength))
+    return Checkpoint(_id(fields), read_names(fields, need=True), ordered, place, proof)
 
 
 def _device(fields: Fields) -> Device:

@@ -23,6 +23,7 @@ from gateway.domain.plan import (
     Route,
     Span,
 )
+from gateway.domain.strength import Strength
 from gateway.sitefile.duties import usual_pre_notice
 from gateway.sitefile.kinds import NEVER, is_uid, show_duration, show_time
 
@@ -85,6 +86,7 @@ def document(plan: Plan) -> Document:
                 tags=[tag for tag in checkpoint.tags if is_uid(tag)],
                 qr=[tag for tag in checkpoint.tags if not is_uid(tag)],
                 at=[_number(place) for place in checkpoint.at or ()],
+                proof=_word(checkpoint.proof),
             )
             for checkpoint in plan.checkpoints
         ],
@@ -138,6 +140,7 @@ def _duty(duty: Duty, every_post: tuple[str, ...]) -> Document:
         form=None if duty.form == duty.id else duty.form,
         by=duty.by,
         signatures=None if duty.signatures == 1 else duty.signatures,
+        proof=_word(duty.proof),
         **_cadence(duty.cadence),
         clause=duty.clause,
         figure=duty.figure,
@@ -176,6 +179,10 @@ def _cadence(cadence: Cadence) -> Document:
         vary=_some(cadence.vary_s),
         apart=_some(cadence.apart_s),
     )
+
+
+def _word(strength: Strength | None) -> str | None:
+    return None if strength is None else strength.value
 
 
 def _given(**members: object) -> Document:

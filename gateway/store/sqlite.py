@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from gateway.domain.verdicts import finding_codes
-from gateway.store.chain import GENESIS, digest, link
+from gateway.store.chain import GENESIS, covered, digest, link
 from gateway.store.port import (
     FOREVER,
     ActionRow,
@@ -38,7 +38,7 @@ from gateway.store.port import (
     StateRow,
     StoreError,
 )
-from gateway.store.schema import CHAINED, OF_LOSSES, STEPS
+from gateway.store.schema import CHAINED, LATER_COLUMNS, OF_LOSSES, STEPS
 
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ class SqliteStore:
             "actions": commit.actions,
             "blind": commit.blind,
         }
-        digests = [digest(table.encode(), tuple(row)) for table, rows in chained.items() for row in rows]
+        digests = [_digest(table, tuple(row)) for table, rows in chained.items() for row in rows]
         head = self._head
         run("BEGIN IMMEDIATE")
         try:
@@ -279,7 +279,7 @@ class SqliteStore:
             connection = self._readers.connection = self._connect()
         return connection
 
-    async def _query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    async def _query(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         return await self._in(self._reading, lambda: self._reader().execute(sql, values).fetchall())
 
     async def last_commit_at(self) -> int:
@@ -336,6 +336,20 @@ class SqliteStore:
             (at,),
         )
         return [FactRow(*row) for row in rows]
+
+    async def last_taps(self, site: str, before: int) -> list[FactRow]:
+        # A tap begins with the UID (14) and the counter (8), so that the highest is the last by its letters.
+        rows = await self._query(
+            f"SELECT {CHAINED['facts']} FROM facts WHERE site = :site AND tap IS NOT NULL AND occurred_at < :before "
+            "AND substr(tap, 1, 23) IN (SELECT max(substr(tap, 1, 23)) FROM facts WHERE site = :site AND tap "
+            "IS NOT NULL AND occurred_at < :before GROUP BY substr(tap, 1, 14)) "
+            "ORDER BY occurred_at, device, boot, seq",
+            {"site": site, "before": before},
+        )
+        first: dict[str, FactRow] = {}
+        for row in map(FactRow._make, rows):
+            first.setdefault((row.tap or "")[:14], row)
+        return list(first.values())
 
     async def received(self, site: str, device: str, boot: str) -> list[int]:
         rows = await self._query(
@@ -550,7 +564,7 @@ class SqliteStore:
                             faults.append(
                                 Fault(row[0], f"{table} has a record of a commit that is not there")
                             )
-                        digests.append(digest(table.encode(), row[1:]))
+                        digests.append(_digest(table, row[1:]))
                         ahead[table] = cursor.fetchone()
                 if link(previous, number, at, digests) != hash_:
                     faults.append(Fault(number, "its records are not those that were written"))
@@ -620,6 +634,10 @@ _decode_body: Final = msgspec.json.Decoder(_Body).decode
 
 def _finding_codes(body: bytes | None) -> str:
     return "" if body is None else finding_codes(found.code for found in _decode_body(body).findings)
+
+
+def _digest(table: str, values: tuple[object, ...]) -> bytes:
+    return digest(table.encode(), covered(values, LATER_COLUMNS.get(table, 0)))
 
 
 def _json(body: bytes) -> Json:

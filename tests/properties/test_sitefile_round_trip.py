@@ -38,6 +38,7 @@ from gateway.domain.plan import (
     Span,
     Times,
 )
+from gateway.domain.strength import Strength
 from gateway.sitefile import SiteFileError, document, dump, parse
 from tests.unit.court import COURT
 
@@ -106,6 +107,10 @@ def cadences(draw: st.DrawFn, shifts: list[str]) -> Cadence:
     )
 
 
+PROVABLE = (Strength.QR, Strength.UID)
+"""What any checkpoint with a tag can be proved with."""
+
+
 @st.composite
 def duties(draw: st.DrawFn, name: str, plan: Plan) -> Duty:
     posts, routes = [post.id for post in plan.posts], [route.id for route in plan.routes]
@@ -121,7 +126,8 @@ def duties(draw: st.DrawFn, name: str, plan: Plan) -> Duty:
     )
     if routes and (not posts or draw(st.booleans())):
         post = draw(st.none() | st.sampled_from(posts)) if posts else None
-        return replace(duty, route=draw(st.sampled_from(routes)), post=post)
+        proof = draw(st.sampled_from([None, *PROVABLE]))
+        return replace(duty, route=draw(st.sampled_from(routes)), post=post, proof=proof)
     called = draw(lists(st.sampled_from(posts), 1) | st.just(posts))
     if plan.people and draw(st.booleans()):
         form = draw(st.just(name) | ids)
@@ -161,7 +167,13 @@ def plans(draw: st.DrawFn) -> Plan:
         ),
         posts=tuple(Post(name, draw(names), draw(st.sampled_from(PostKind))) for name in posts),
         checkpoints=tuple(
-            Checkpoint(name, draw(names), tag, draw(st.none() | st.tuples(places, places)))
+            Checkpoint(
+                name,
+                draw(names),
+                tag,
+                draw(st.none() | st.tuples(places, places)),
+                draw(st.sampled_from([None, *PROVABLE])),
+            )
             for name, tag in zip(points, tags, strict=False)
         ),
         devices=tuple(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.chain import digest, link
+from gateway.store.chain import covered, digest, link
 from gateway.store.port import StoreError
-from gateway.store.schema import CHAINED, STEPS
+from gateway.store.schema import CHAINED, LATER_COLUMNS, STEPS
 from gateway.store.sqlite import SqliteStore
 from tests.unit.store.backends import (
     T0,
@@ -208,17 +208,18 @@ TAMPERINGS: dict[str, tuple[int, str]] = {
         "UPDATE facts SET device = 'scanner-2' WHERE seq = 1",
     ),
     "a fact's number becomes text": (2, "UPDATE facts SET body = CAST(body AS TEXT) WHERE seq = 1"),
+    "a scan is made a tap": (2, "UPDATE facts SET tap = '04DE5F1EACC040:00000001:ab' WHERE seq = 1"),
     "a fact is removed": (2, "DELETE FROM facts WHERE seq = 3"),
     "the last fact is removed": (3, "DELETE FROM facts WHERE seq = 4"),
     "a fact is put in": (
         2,
         "INSERT INTO facts SELECT 99, 2, site, device, boot, 99, type, occurred_at, received_at, uncertainty, "
-        "clock_error, body FROM facts WHERE seq = 1",
+        "clock_error, body, tap FROM facts WHERE seq = 1",
     ),
     "a fact is put into a commit that is not there": (
         9,
         "INSERT INTO facts SELECT 99, 9, site, device, boot, 99, type, occurred_at, received_at, uncertainty, "
-        "clock_error, body FROM facts WHERE seq = 1",
+        "clock_error, body, tap FROM facts WHERE seq = 1",
     ),
     "a fact moves to another commit": (2, "UPDATE facts SET commit_no = 3 WHERE seq = 3"),
     "a verdict is edited": (3, "UPDATE verdicts SET verdict = 'on_time' WHERE occurrence = 'd@2'"),
@@ -274,7 +275,9 @@ def _rehash_one(path: Path) -> None:
         f"SELECT {CHAINED['facts']} FROM facts WHERE commit_no = 2 ORDER BY id"
     ).fetchall()
     (previous,) = connection.execute("SELECT hash FROM commits WHERE number = 1").fetchone()
-    hash_ = link(previous, 2, T0 + 1, [digest(b"facts", row) for row in rows])
+    hash_ = link(
+        previous, 2, T0 + 1, [digest(b"facts", covered(row, LATER_COLUMNS["facts"])) for row in rows]
+    )
     connection.execute("UPDATE commits SET hash = ? WHERE number = 2", (hash_,))
     connection.commit()
     connection.close()
