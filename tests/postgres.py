@@ -18,6 +18,9 @@ from gateway.store.postgres_words import steps
 
 _START_S = 60.0
 
+_ROOM = 4 << 30
+"""So much memory must be free (bytes) for the databases to be kept there; else they are on the disk."""
+
 _READY = "patrol_ready"
 """A database that has all tables, to be copied."""
 
@@ -48,7 +51,9 @@ class PostgresServer:
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs
-        self._folder = Path(tempfile.mkdtemp(prefix="patrol-postgres-"))
+        memory = Path("/dev/shm")
+        in_memory = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM
+        self._folder = Path(tempfile.mkdtemp(prefix="patrol-postgres-", dir=memory if in_memory else None))
         self._who = _as_user()
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0

@@ -128,7 +128,7 @@ class PostgresStore(SqlStore):
             before, doubt, self._doubt = self._state, self._doubt, None
             if doubt is not None and before == doubt.after == _after(commit, doubt.before) != doubt.before:
                 return  # it was written, though nobody heard of it
-            async with self._transaction() as connection:
+            async with self._transaction(_ANSWER_S) as connection:
                 found = written(commit, before.head)
                 for rows in found.rows:
                     await _put(connection, rows)
@@ -139,11 +139,11 @@ class PostgresStore(SqlStore):
 
     async def _replace(self, rows: Rows) -> None:
         with in_words(self._shown):
-            async with self._transaction() as connection:
+            async with self._transaction(_ANSWER_S) as connection:
                 await _put(connection, rows)
 
     @asynccontextmanager
-    async def _transaction(self, within_s: float | None = _ANSWER_S) -> AsyncIterator[Connection]:
+    async def _transaction(self, within_s: float | None) -> AsyncIterator[Connection]:
         """A transaction of the writer. An error but for a key that is there already gives the connection up."""
         connection = await self._own()
         try:
@@ -166,7 +166,7 @@ class PostgresStore(SqlStore):
     async def fill(self) -> AsyncIterator[_Filling]:
         async with self._turn:
             with in_words(self._shown):
-                async with self._transaction(within_s=None) as connection:
+                async with self._transaction(None) as connection:
                     yield _Filling(self._shown, connection)
                     for name, table in tables().items():
                         if "id" in table.columns:
