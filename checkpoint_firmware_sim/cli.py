@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
+import re
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
+from random import Random
+from typing import Any, TextIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import msgspec
 
 from checkpoint_firmware_sim.api import Api, ApiError
+from checkpoint_firmware_sim.lines.line import Line as SerialLine
+from checkpoint_firmware_sim.lines.play import PROTOCOLS, Act, make_twin
+from checkpoint_firmware_sim.lines.play import parse as parse_act
+from checkpoint_firmware_sim.lines.play import play as play_line
 from checkpoint_firmware_sim.live import LiveRun
+from checkpoint_firmware_sim.makers import NATIVE, Speech, read_speech
 from checkpoint_firmware_sim.mqtt import Broker
 from checkpoint_firmware_sim.owed import Happened
 from checkpoint_firmware_sim.scenario import Scenario, ScenarioError, load_scenario
 from checkpoint_firmware_sim.score import score as compare
 from checkpoint_firmware_sim.times import local_time_nearest
 from checkpoint_firmware_sim.truth import Line, Truth, TruthError, read_truth, writing_to
-from gateway.clock import Clock
+from gateway.clock import SYSTEM_CLOCK, Clock
 from gateway.domain.plan import Plan
 from gateway.instants import parse_instant
 from gateway.sitefile import SiteFileError, parse
@@ -51,6 +60,13 @@ class _Parsed(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError):
+        raise ValueError(f"{name!r} is no zone such as Asia/Shanghai") from None
+
+
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -74,6 +90,9 @@ def main() -> None:
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="How much faster than life.")
 @click.option("--seed", type=int, help="Another night of the same kind.")
 @click.option("--truth", "truth_path", type=_FILE, help="Write what really happened to this file.")
+@click.option(
+    "--links", type=_FILE, help="A gateway's file of links: these devices speak in their makers' words."
+)
 @click.option("--until-end", is_flag=True, help="Stop when the scenario has ended; else devices stay online.")
 def run(
     scenario: str,
@@ -83,6 +102,7 @@ def run(
     speed: float | None,
     seed: int | None,
     truth_path: Path | None,
+    links: Path | None,
     until_end: bool,
 ) -> None:
     """Play SCENARIO (a file, or the name of one that comes along, such as `demo`) over MQTT.
@@ -93,13 +113,17 @@ def run(
         raise click.UsageError("--clock already says the speed; leave out --speed")
     played = _load(scenario)
     text, plan = _site(site_path)
+    try:
+        speech = read_speech(links, plan.site) if links is not None else NATIVE
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     zone = ZoneInfo(plan.timezone)
     machine = time.time_ns() // 1_000_000
     start = local_time_nearest(zone, played.start, machine if clock is None else clock.now())
     clock = clock or Clock(start, machine, speed or played.speed)
     with _truth_file(truth_path) as truth:
         try:
-            asyncio.run(_play(plan, played, start, clock, broker, truth, seed, text, until_end))
+            asyncio.run(_play(plan, played, start, clock, broker, truth, seed, text, until_end, speech))
         except ScenarioError as error:
             raise click.ClickException(f"{scenario}: {error}") from None
 
@@ -143,6 +167,96 @@ def score(
     sys.exit(0 if scored.passed else 1)
 
 
+@main.command("line")
+@click.argument("protocol", type=click.Choice(PROTOCOLS))
+@click.option(
+    "--script", "script", type=click.File("r", encoding="utf-8", errors="replace", lazy=False),
+    help="What happens: rows `SECONDS WORD [ARGUMENT]` (docs/simulator.md); - reads them as they are written.",
+)  # fmt: skip
+@click.option("--link", type=_FILE, help="A name for the line that stays when it is unplugged.")
+@click.option("--timezone", type=_Parsed("zone", _zone), default="Asia/Shanghai", show_default=True,
+              help="Where a handheld has its clock.")  # fmt: skip
+@click.option(
+    "--clock", type=_Parsed("start,anchor,speed", Clock.parse), default=str(SYSTEM_CLOCK), hidden=True
+)
+@click.option("--seed", type=int, help="Another noise of the same kind.")
+def line_command(
+    protocol: str,
+    script: TextIO | None,
+    link: Path | None,
+    timezone: ZoneInfo,
+    clock: Clock,
+    seed: int | None,
+) -> None:
+    """Be a reader of PROTOCOL at a pseudo-terminal, and print its path.
+
+    Ends with the script; without one, with a signal.
+    """
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+
+    def local() -> datetime:
+        return datetime.fromtimestamp(clock.now() / 1000, timezone).replace(tzinfo=None)
+
+    try:
+        line = SerialLine(make_twin(protocol, local), link, Random(seed))
+        click.echo(line.path)
+        try:
+            play_line(line, None if script is None else _acts(script), stopped.is_set)
+        finally:
+            line.unplug()
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _acts(script: TextIO) -> Iterator[Act | None]:
+    """The rows of a script, from another thread, as rows may be written while it is played."""
+    rows: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for row in script:
+            rows.put(row)
+        rows.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            row = rows.get_nowait()
+        except queue.Empty:
+            yield None
+            continue
+        if row is None:
+            return
+        if (act := parse_act(row)) is not None:
+            yield act
+
+
+def _osdp_reader(text: str) -> tuple[int, bytes | None]:
+    address, _, key = text.partition("=")
+    if not address.isdigit() or int(address) > 126:
+        raise ValueError(f"{text!r}: a reader is written ADDRESS=KEY, with an address from 0 to 126")
+    if key == "none":
+        return int(address), None
+    if not re.fullmatch("[0-9A-Fa-f]{32}", key):
+        raise ValueError(
+            f"{text!r}: a key is 32 hex digits, or `none` for a reader that was not given one yet"
+        )
+    return int(address), bytes.fromhex(key)
+
+
+@main.command("osdp")
+@click.option("--port", type=_FILE, required=True, help="The link to make to the line's terminal.")
+@click.argument(
+    "readers", metavar="ADDRESS=KEY...", type=_Parsed("reader", _osdp_reader), nargs=-1, required=True
+)
+def osdp_command(port: Path, readers: tuple[tuple[int, bytes | None], ...]) -> None:
+    """Play OSDP readers on one line; standard input says what happens to them (docs/devices/osdp.md)."""
+    from checkpoint_firmware_sim.osdp_line import play
+
+    play(port, dict(readers))
+
+
 def _plan_of(lines: list[Line], site_path: Path | None) -> Plan:
     if site_path is not None:
         return _site(site_path)[1]
@@ -161,6 +275,7 @@ async def _play(
     seed: int | None,
     site_file: str,
     until_end: bool,
+    speech: Mapping[str, Speech],
 ) -> None:
     zone = ZoneInfo(plan.timezone)
 
@@ -170,7 +285,15 @@ async def _play(
             log.info("%s", told)
 
     live = LiveRun(
-        plan, scenario, start, clock=clock, broker=broker, truth=tell, seed=seed, site_file=site_file
+        plan,
+        scenario,
+        start,
+        clock=clock,
+        broker=broker,
+        truth=tell,
+        seed=seed,
+        site_file=site_file,
+        speech=speech,
     )
     log.info(
         "%d devices of %s at %s, %g times as fast as life; clock %s",

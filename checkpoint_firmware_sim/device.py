@@ -152,6 +152,11 @@ class Device:
         """Topic and payload of the retained message that the broker sends when the connection breaks."""
         return f"{self.topic}/state", b'{"online":false}'
 
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """What the device listens to."""
+        return f"{self.topic}/down/ack", f"{self.topic}/down/cmd"
+
     # Records
 
     def record(self, type: str, **members: Any) -> int:

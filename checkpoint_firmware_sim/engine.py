@@ -7,7 +7,7 @@ clock. Devices send through a `Transport`; what the gateway answers comes back t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from checkpoint_firmware_sim.deeds import Call, Walk
 from checkpoint_firmware_sim.device import ACK_TIMEOUT, Device
 from checkpoint_firmware_sim.devices import Console, GateController, Scanner, make_device
+from checkpoint_firmware_sim.makers import NATIVE, Speech, make_twin
 from checkpoint_firmware_sim.scenario import Deviation, Scenario, What, check_against
 from checkpoint_firmware_sim.times import HOUR, SECOND
 from checkpoint_firmware_sim.timetable import Timetable, make_timetable
@@ -89,9 +90,11 @@ class ScenarioRun:
         lag: Callable[[], int] | None = None,
         ack_timeout: int = ACK_TIMEOUT,
         site_file: str | None = None,
+        speech: Mapping[str, Speech] = NATIVE,
     ) -> None:
         """`lag` tells the instant that the pacing clock shows; `site_file` is kept in the truth for scoring.
 
+        `speech`: the devices that are other makers', by id.
         Raises ScenarioError when the scenario does not fit the plan.
         """
         check_against(scenario, plan)
@@ -119,8 +122,10 @@ class ScenarioRun:
                 "site_file": site_file,
             }
         )
-        self.devices = {
-            spec.id: make_device(
+        self.devices: dict[str, Device] = {
+            spec.id: make_twin(speech[spec.id], plan.site, spec.id, self, Random(f"{self.seed}|{spec.id}"))
+            if spec.id in speech
+            else make_device(
                 spec.kind,
                 plan.site,
                 spec.id,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from checkpoint_firmware_sim.device import ACK_TIMEOUT
 from checkpoint_firmware_sim.engine import ScenarioRun
+from checkpoint_firmware_sim.makers import NATIVE, Speech
 from checkpoint_firmware_sim.mqtt import Broker, MqttNetwork
 from checkpoint_firmware_sim.scenario import Scenario
 from checkpoint_firmware_sim.times import SECOND
@@ -36,6 +37,7 @@ class LiveRun:
         truth: Truth | None = None,
         seed: int | None = None,
         site_file: str | None = None,
+        speech: Mapping[str, Speech] = NATIVE,
     ) -> None:
         """As `ScenarioRun`. An acknowledgement may take some seconds of machine time, whatever the speed."""
         self._clock = clock
@@ -52,6 +54,7 @@ class LiveRun:
             lag=clock.now,
             ack_timeout=max(ACK_TIMEOUT, round(5 * SECOND * clock.speed)),
             site_file=site_file,
+            speech=speech,
         )
 
     def stop(self) -> None:

@@ -110,8 +110,8 @@ class Line:
                 return
             try:
                 async with self._new_client() as client:
-                    for topic in ("ack", "cmd"):
-                        await client.subscribe(f"{self._device.topic}/down/{topic}", qos=1)
+                    for topic in self._device.subscriptions:
+                        await client.subscribe(topic, qos=1)
                     self._complaints.settled(self._device.id)
                     pause = FIRST_PAUSE
                     await self._serve(client)

@@ -19,7 +19,9 @@ from gateway.clock import SYSTEM_CLOCK, Clock
 from gateway.domain.plan import Plan
 from gateway.ingest.mqtt.broker_url import BrokerUrlError
 from gateway.ingest.mqtt.endpoint import EndpointError
+from gateway.ingest.osdp.keys import KeysError, new_key
 from gateway.instants import parse_instant
+from gateway.links import LinksError, load_links, unplanned
 from gateway.notify.channels import Channel, ChannelsError, load_channels
 from gateway.notify.words import test_message
 from gateway.service import Service, ServiceError, stop_on_signals
@@ -39,6 +41,7 @@ EXPECTED = (
     EndpointError,
     BrokerUrlError,
     ChannelsError,
+    LinksError,
     sitefile.SiteFileError,
     remote.RemoteError,
     replay.ReplayError,
@@ -138,6 +141,10 @@ def main() -> None:
     help="A TOML file of channels over which people are notified (docs/notifications.md).",
 )  # fmt: skip
 @click.option(
+    "--links", envvar="PATROL_LINKS", show_envvar=True, type=_FILE,
+    help="A TOML file of the readers of other makers that this machine reads (docs/devices/README.md).",
+)  # fmt: skip
+@click.option(
     "--public-url", envvar="PATROL_PUBLIC_URL", show_envvar=True,
     help="Where people reach the pages, for links in notices: https://patrol.example.org.",
 )  # fmt: skip
@@ -156,6 +163,7 @@ def run(
     sites: tuple[Path, ...],
     data: Path,
     channels: Path | None,
+    links: Path | None,
     public_url: str | None,
     log_level: str,
     clock: Clock,
@@ -164,7 +172,7 @@ def run(
     _log_to_stderr(log_level)
     files = tuple(Path(name) for path in sites for name in str(path).split(",") if name)
     settings = Settings(
-        database, http, broker, files, data, clock, log_level, channels=channels, public_url=public_url or ""
+        database, http, broker, files, data, clock, log_level, channels, links, public_url or ""
     )
     _run(_serve(settings))
 
@@ -241,6 +249,28 @@ def verify(database: str) -> None:
         return 0
 
     sys.exit(_run(check()))
+
+
+@main.command("decode")
+@click.argument("protocol")
+@click.argument("data")
+def decode_command(protocol: str, data: str) -> None:
+    """Print what DATA of a reader's PROTOCOL says: one JSON object on a line for each reading.
+
+    DATA is hex or text, whatever the protocol has; `-` reads it from standard input. Exit 1 and `error: …` when it is
+    not what the protocol says; exit 2 when there is no such protocol, and a list of those that there are.
+    """
+    # Not above: most commands do without the protocols and what they load.
+    from gateway.decode import UnknownProtocolError, decoded
+    from gateway.ingest.devices.reading import DecodeError
+
+    try:
+        given = sys.stdin.buffer.read().decode("utf-8", "surrogateescape") if data == "-" else data
+        for line in decoded(protocol, given):
+            click.echo(line)
+    except (DecodeError, UnknownProtocolError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1 if isinstance(error, DecodeError) else 2)
 
 
 def _instant(ctx: click.Context, param: click.Parameter, value: str) -> int:
@@ -417,6 +447,35 @@ def site_legs(site_id: str, start: str | None, end: str | None, api: str) -> Non
 
 
 @main.group()
+def links() -> None:
+    """The file of readers of other makers that this machine reads."""
+
+
+@links.command("check")
+@click.argument("file", type=_FILE)
+@click.argument("sites", metavar="[SITE]...", type=_FILE, nargs=-1)
+def links_check(file: Path, sites: tuple[Path, ...]) -> None:
+    """Check a file of links, and list them; exit 1 with what was expected.
+
+    With site files it also tells which devices their plans do not have.
+    """
+    try:
+        found = load_links(file)
+    except LinksError as error:
+        raise click.ClickException(str(error)) from None
+    for line in found.lines:
+        for device in line.devices:
+            address = "" if device.address is None else f" at {device.address}"
+            click.echo(f"{line.port}: {line.protocol}{address}: {device.site}/{device.device}")
+    for link in found.mqtt:
+        click.echo(f"mqtt {link.name}: {link.protocol}: {link.site}/{link.device}")
+    if sites:
+        plans = {plan.site: plan.device_by_id for plan in map(_load_site, sites)}
+        for problem in unplanned(found, lambda site, device: plans.get(site, {}).get(device)):
+            raise click.ClickException(f"{file}: {problem}")
+
+
+@main.group()
 def notify() -> None:
     """Channels over which people are notified."""
 
@@ -460,6 +519,27 @@ def notify_test(file: Path, name: str | None) -> None:
         failed |= outcome.error is not None
         click.echo(f"{channel.name}: {outcome.error or 'sent'}")
     sys.exit(1 if failed else 0)
+
+
+@main.group()
+def osdp() -> None:
+    """Card readers that speak OSDP (docs/devices/osdp.md)."""
+
+
+@osdp.command("new-key")
+@click.option(
+    "--file", "path", type=_FILE, required=True, help="The file of keys; it is made if it is not there."
+)
+@click.argument("name")
+def osdp_new_key(path: Path, name: str) -> None:
+    """Make a secret key for one reader and add it to the file of keys as NAME."""
+    try:
+        new_key(path, name)
+    except KeysError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(
+        f"{path}: the key {name!r} was added; only its owner can read this file. Keep a copy in a safe place."
+    )
 
 
 @main.group()

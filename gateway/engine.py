@@ -87,7 +87,7 @@ class Engine:
         self.clock = clock
         self.send_down = send_down
         self.desks: dict[str, Desk] = {}
-        self.intake = Intake(self._doors)
+        self.intake = Intake(self.doors)
         self.listeners: list[Callable[[set[str]], None]] = []
         """Called with the sites that changed, after each commit."""
         self.store_error: str | None = None
@@ -116,7 +116,8 @@ class Engine:
         self._signed_at = 0.0  # elapsed time of the last commit (s)
         self._stopping = False
 
-    def _doors(self, site: str) -> SiteDoors | None:
+    def doors(self, site: str) -> SiteDoors | None:
+        """Where the records of a site's devices come in; None for an unknown site."""
         desk = self.desks.get(site)
         return desk.doors if desk is not None else None
 
@@ -177,7 +178,7 @@ class Engine:
         return bool(boots)
 
     def _door(self, site: str, device: str) -> Door | None:
-        doors = self._doors(site)
+        doors = self.doors(site)
         return doors.by_device.get(device) if doors is not None else None
 
     # -- what others call -----------------------------------------------------------------------------------

@@ -14,11 +14,17 @@ from gateway import sitefile
 from gateway.clock import Clock
 from gateway.domain.plan import Plan
 from gateway.engine import Engine
+from gateway.ingest.bridge import Bridges
+from gateway.ingest.foreign import Foreign, LinkError
+from gateway.ingest.linked import Links
 from gateway.ingest.mqtt.broker_connection import ClientSettings
 from gateway.ingest.mqtt.client import BrokerClient
 from gateway.ingest.mqtt.device_connection import Limits
 from gateway.ingest.mqtt.endpoint import Endpoint
 from gateway.ingest.mqtt.identity import Refusal, trust
+from gateway.ingest.serial.health import LineHealth
+from gateway.ingest.serial.line import Lines
+from gateway.links import load_links, unplanned
 from gateway.notify.channels import load_channels
 from gateway.notify.courier import Courier
 from gateway.settings import Settings
@@ -40,7 +46,8 @@ class ServiceError(Exception):
 class Service:
     """One running gateway. Use `async with Service(settings) as service`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, links: Links | None = None) -> None:
+        """`links`: devices that do not speak the native contract; None: as the file of the settings names them."""
         self.settings = settings
         self.clock: Clock = settings.clock
         self.store: Store
@@ -48,6 +55,11 @@ class Service:
         self.endpoint: Endpoint | None = None
         self.client: BrokerClient | None = None
         self.courier: Courier
+        self.bridges: Bridges
+        self.links = links or Links()
+        self.lines: Lines | None = None
+        self.foreign: Foreign
+        self._ticking: asyncio.Task[None] | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Service:
@@ -64,24 +76,39 @@ class Service:
     async def _start(self) -> None:
         settings = self.settings
         channels = load_channels(settings.channels) if settings.channels is not None else []
+        if settings.links is not None:
+            self.links = load_links(settings.links)
         settings.data.mkdir(parents=True, exist_ok=True)
         self.store = await open_store(settings.database, alone=True)
         self.engine = Engine(self.store, self.clock)
+        address = settings.embedded_address
+        try:
+            self.foreign = Foreign(
+                self.links.mqtt,
+                self.engine.receive,
+                self.clock,
+                self.engine.doors,
+                retained_is_old=address is None,
+            )
+        except LinkError as error:
+            raise ServiceError(f"PATROL_LINKS: {error}") from None
+        await self.foreign.recall(self.store)
         await self.engine.load(await self._plans())
         # Taken in before the first device can connect, so that nothing that it sends is refused.
         self._running = asyncio.create_task(self.engine.run(), name="engine")
         self.courier = Courier(self.store, self.engine, self.clock, channels, settings.link_base)
         await self.courier.start()
-        address = settings.embedded_address
+        self._ticking = asyncio.create_task(self.foreign.run(), name="foreign devices")
         if address is not None:
             self.endpoint = Endpoint(
-                self.engine.receive,
+                self.foreign.receive,
                 self.clock,
                 host=address[0],
                 port=address[1],
                 authorise=self._identity,
                 allow_bridges=True,
                 limits=Limits(max_packet=LARGEST_PACKET),
+                others=self.foreign,
             )
             self.engine.send_down = self.endpoint.publish
             await self.endpoint.start()
@@ -89,8 +116,8 @@ class Service:
             self.client = BrokerClient(
                 settings.broker,
                 _client_id(settings.data),
-                BROKER_FILTERS,
-                self.engine.receive,
+                (*BROKER_FILTERS, *self.foreign.filters),
+                self.foreign.receive,
                 self.clock,
                 settings=ClientSettings(max_packet=LARGEST_PACKET),
                 on_change=lambda connected: self.engine.can_hear_now(connected, self.broker_problem() or ""),
@@ -98,10 +125,15 @@ class Service:
             self.engine.can_hear_now(False, "not connected yet")
             self.engine.send_down = self.client.publish
             await self.client.start()
+        self.bridges = Bridges(self.engine.receive, self.clock, self.engine.doors)
+        for problem in unplanned(self.links, self.bridges.planned):
+            log.warning("%s: %s", settings.links, problem)
+        self.lines = Lines(self.links.lines, self.bridges)
+        self.lines.start()
 
     def _identity(self, client_id: str, username: str | None, password: bytes | None) -> str | Refusal | None:
-        """Who a device is: `site/device` as it says, or the one device here that has its name."""
-        named = trust(client_id, username, password)
+        """Who a device is: `site/device` as it says, what a link calls it, or the one device here that has its name."""
+        named = trust(client_id, username, password) or self.foreign.identify(client_id, username)
         if named is not None:
             return named
         for name in (username, client_id):
@@ -140,6 +172,19 @@ class Service:
         assert self._running is not None
         return self._running
 
+    @property
+    def line_health(self) -> list[LineHealth]:
+        """How the lines of this machine are, in the order of the file of links."""
+        return self.lines.health if self.lines is not None else []
+
+    def send_foreign(
+        self, site: str, device: str, topic: str, payload: bytes, expiry_s: float | None = None
+    ) -> bool:
+        """Send a message to a device of another maker, at QoS 1. False when nobody took it."""
+        if self.endpoint is not None:
+            return self.endpoint.send(site, device, topic, payload, expiry_s=expiry_s)
+        return self.client is not None and self.client.send(topic, payload, expiry_s=expiry_s)
+
     def broker_problem(self) -> str | None:
         """Why devices cannot be heard now; None when they can."""
         if self.client is not None and not self.client.connected:
@@ -155,8 +200,12 @@ class Service:
 
     async def _stop(self) -> None:
         """In the order in which things flow: no new deliveries, what has come in is stored, the store is closed."""
+        if self.lines is not None:
+            await self.lines.close()
         if self.endpoint is not None:
             await self.endpoint.close()
+        if self._ticking is not None:
+            self._ticking.cancel()
         if hasattr(self, "courier"):
             await self.courier.stop()
         if self._running is not None:

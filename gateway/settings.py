@@ -26,6 +26,7 @@ class Settings:
     clock: Clock = SYSTEM_CLOCK
     log_level: str = "info"
     channels: Path | None = None
+    links: Path | None = None
     public_url: str = ""
 
     @property

@@ -57,13 +57,23 @@ class Fact:
         return (self.occurred_at, self.device, self.boot, self.seq)
 
 
+def mark_of(device: str) -> str:
+    """What stands for a tag where a reader is fixed at a checkpoint, and reads the guards' cards. No UID looks so."""
+    return f"@{device}"
+
+
 @dataclass(slots=True, eq=False)
 class Scan(Fact):
-    """A tag was read at a checkpoint."""
+    """A tag was read at a checkpoint, or a guard's card by the reader that is fixed there."""
 
-    tag: str  # what the plan's checkpoints are looked up by: a UID or a QR text
+    tag: str  # what the plan's checkpoints are looked up by: a UID, a QR text, or the mark of a fixed reader
     guard: str | None = None  # a person's id or card
     battery: int | None = None
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether a guard carries the device. To a fixed reader guards come, one after the other."""
+        return self.tag != mark_of(self.device)
 
 
 @dataclass(slots=True, eq=False)

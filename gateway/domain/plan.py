@@ -7,12 +7,17 @@ local times in minutes after local midnight, in the site's own zone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeVar
+
+from gateway.domain.facts import mark_of
+
+T = TypeVar("T")
 
 ID_PATTERN: Final = r"[a-z0-9][a-z0-9_-]{0,31}"
 """The pattern of every id (docs/wire.md)."""
@@ -114,13 +119,17 @@ DEFAULT_SILENT_S: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`silent_after_s`: how long it may say nothing before somebody is told; None for one that is docked at times."""
+    """`silent_after_s`: how long it may say nothing before somebody is told; None for one that is docked at times.
+
+    `checkpoint`: where a reader is fixed that reads the guards' cards.
+    """
 
     id: str
     kind: DeviceKind
     posts: tuple[str, ...] = ()
     name: Names = field(default_factory=dict)
     silent_after_s: int | None = DEFAULT_SILENT_S
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,14 +265,17 @@ class Plan:
 
     @cached_property
     def checkpoint_by_tag(self) -> Mapping[str, str]:
-        """Which checkpoint a tag (or QR text) is fixed to."""
-        return {tag: checkpoint.id for checkpoint in self.checkpoints for tag in checkpoint.tags}
+        """Which checkpoint a tag (or QR text) is fixed to, and a reader, by its mark."""
+        tags = {tag: checkpoint.id for checkpoint in self.checkpoints for tag in checkpoint.tags}
+        return _short_too(tags) | {
+            mark_of(each.id): each.checkpoint for each in self.devices if each.checkpoint
+        }
 
     @cached_property
     def person_by_token(self) -> Mapping[str, Person]:
         """People by id and by card."""
         by_id = {person.id: person for person in self.people}
-        return by_id | {person.card: person for person in self.people if person.card}
+        return by_id | _short_too({person.card: person for person in self.people if person.card})
 
     def person(self, token: str | None) -> Person | None:
         """The person with an id, or with a card however its UID is written."""
@@ -328,6 +340,18 @@ class Plan:
         return {}
 
 
+def _short_too(enrolled: Mapping[str, T]) -> dict[str, T]:
+    """The same by the low 32 bits of a UID of 40, where no other has them: some readers tell no more.
+
+    An EM4100 chip has 5 bytes; Tasmota leaves out the first, the maker's version.
+    """
+    long = [uid for uid in enrolled if len(uid) == _LONG and _IS_HEX.issuperset(uid)]
+    times = Counter(uid[2:] for uid in long)
+    return {uid[2:]: enrolled[uid] for uid in long if times[uid[2:]] == 1} | dict(enrolled)
+
+
+_LONG: Final = 10  # hex digits of a UID of 40 bits
+_IS_HEX: Final = frozenset("0123456789ABCDEF")
 _NO_SEPARATORS: Final = str.maketrans("", "", ":- ")
 _PROOF_KINDS: Final = {
     DutyKind.ROUND: (DeviceKind.SCANNER, DeviceKind.READER),

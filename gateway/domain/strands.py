@@ -402,7 +402,7 @@ class RoundStrand(Strand[Scan]):
         return None
 
     def _is_same_carrier(self, one: Scan, other: Scan) -> bool:
-        if one.device == other.device:
+        if one.device == other.device and one.is_carried and other.is_carried:
             return True
         if one.guard is None or other.guard is None:
             return False
@@ -419,13 +419,15 @@ class RoundStrand(Strand[Scan]):
         """Whether the same carrier read this checkpoint within `REPEAT_MS` before."""
         earliest = at - REPEAT_MS
         reads = self._device_reads
-        key = (scan.device, checkpoint)
-        repeat = reads.get(key, earliest - 1) >= earliest
-        reads[key] = at
-        if len(reads) > self._prune_at:
+        repeat = False
+        if scan.is_carried:
+            key = (scan.device, checkpoint)
+            repeat = reads.get(key, earliest - 1) >= earliest
+            reads[key] = at
+        if max(len(reads), len(self._guard_reads)) > self._prune_at:
             self._device_reads = {key: read for key, read in reads.items() if read >= earliest}
             self._guard_reads = {key: read for key, read in self._guard_reads.items() if read >= earliest}
-            self._prune_at = max(_PRUNE_AT, 2 * len(self._device_reads))
+            self._prune_at = max(_PRUNE_AT, 2 * max(len(self._device_reads), len(self._guard_reads)))
         if scan.guard is not None:
             reads = self._guard_reads
             key = (self._people.get(scan.guard, scan.guard), checkpoint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Link(Protocol):
@@ -41,6 +41,19 @@ class Delivery:
     link: Link
     wrong: tuple[str, str] | None = None
     """Why the transport itself could make nothing of it, where that is so: a reason for the quarantine, and details."""
+    refused: str | None = None
+    """The intake's answer: why a record of it went to the quarantine; None while all are facts."""
+    played: str | None = None
+    """`{site}/{device}` that a bridge plays by what came over the link in another maker's words."""
+
+
+NOTHING: Final = "\0"
+"""The topic of no message: MQTT allows none with this character."""
+
+
+def nothing(link: Link, packet_id: int, received_at: int) -> Delivery:
+    """In place of a message that tells nothing new: it is acknowledged in its turn, after all that came before it."""
+    return Delivery(NOTHING, b"", received_at, False, packet_id, link)
 
 
 Receiver = Callable[[list[Delivery]], None]

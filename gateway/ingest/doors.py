@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.domain.facts import AnyFact, RadioCall, Scan, Signature, Status
+from gateway.domain.facts import AnyFact, RadioCall, Scan, Signature, Status, mark_of
 from gateway.domain.hearing import DeviceHearing, Hearing
-from gateway.domain.plan import Plan
+from gateway.domain.plan import Device, Plan
 from gateway.ingest.clock_health import ClockHealth, Reading
 from gateway.ingest.event_time import DRIFT, TRANSIT_MS, BootClock, Known
 from gateway.ingest.records import Record, RefusedError
+from gateway.ingest.serial.health import LineHealth
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class Health:
     firmware: str | None = None
     clock: ClockHealth = field(default_factory=ClockHealth)
     at: int = 0  # when the record was received that this comes from
+    line: LineHealth | None = None  # of a device that this machine reads itself
 
     def take(self, fact: AnyFact) -> None:
         """Note what a record says of its device."""
@@ -111,6 +113,7 @@ class SiteDoors:
         self.tags = {tag for plan in plans for tag in plan.checkpoint_by_tag}
         self.posts = {post for plan in plans for post in plan.post_by_id}
         self._plans = tuple(plans)
+        self._marks = {mark_of(each.id) for plan in plans for each in plan.devices if each.checkpoint}
         self.by_device = {
             device.id: Door(self, device.id, hearing.device(device.id))
             for plan in plans
@@ -121,8 +124,7 @@ class SiteDoors:
         """Raises `RefusedError` for a fact that names what no version of the plan has."""
         post: str | None = None
         if isinstance(fact, Scan):
-            if fact.tag not in self.tags:
-                raise RefusedError("unknown_tag", f"tag {fact.tag} is not enrolled at site {self.site!r}")
+            self._check_scan(fact)
         elif isinstance(fact, RadioCall):
             post = fact.post
         elif isinstance(fact, Signature):
@@ -131,6 +133,24 @@ class SiteDoors:
                 raise RefusedError("unknown_person", f"site {self.site!r} has no person {fact.by!r}")
         if post is not None and post not in self.posts:
             raise RefusedError("unknown_post", f"site {self.site!r} has no post {post!r}")
+
+    def _check_scan(self, scan: Scan) -> None:
+        if scan.is_carried:
+            # A QR code that reads like the mark of a fixed reader is none.
+            if scan.tag not in self.tags or scan.tag in self._marks:
+                raise RefusedError("unknown_tag", f"tag {scan.tag} is not enrolled at site {self.site!r}")
+        elif scan.tag not in self.tags:
+            wrong = (
+                f"a scan needs tag, sun or qr: {scan.device} is fixed at no checkpoint of site {self.site!r}"
+            )
+            raise RefusedError("missing_tag", wrong)
+        elif not any(plan.person(scan.guard) for plan in self._plans):
+            raise RefusedError("unknown_card", f"card {scan.guard} is nobody's at site {self.site!r}")
+
+    def planned(self, device: str) -> Device | None:
+        """A device as the newest plan that has it describes it."""
+        found = (plan.device_by_id.get(device) for plan in reversed(self._plans))
+        return next((each for each in found if each is not None), None)
 
     def adopt(self, other: SiteDoors) -> None:
         """Take over what another set of doors of this site knows: of stored records, and of the devices."""

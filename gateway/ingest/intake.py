@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.facts import AnyFact, Status
-from gateway.ingest.delivery import Delivery
+from gateway.ingest.delivery import NOTHING, Delivery
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.event_time import NOTHING_KNOWN, TimeUnknownError
 from gateway.ingest.records import Record, RefusedError, StatusRecord, decode, identity, split, to_fact
@@ -55,18 +55,20 @@ class Intake:
         """Turn deliveries into facts in `commit`; nothing of them is lost."""
         taken = Taken(commit)
         for delivery in deliveries:
+            if delivery.topic == NOTHING:
+                continue
+            if delivery.wrong is not None:
+                self._take_noise(taken, delivery, delivery.wrong)
+                continue
             found = self._topics.get(delivery.topic) or self._find(delivery.topic)
             if isinstance(found, RefusedError):
                 self._refuse(taken, delivery, delivery.payload, found, None)
                 continue
             door, what = found
-            speaker = delivery.link.speaks_for
+            speaker = delivery.played or delivery.link.speaks_for
             if speaker is not None and speaker != door.name:
                 error = RefusedError("foreign_topic", f"{speaker} may not publish for {door.name}")
                 self._refuse(taken, delivery, delivery.payload, error, None)
-            elif delivery.wrong is not None:
-                self.counts[f"refused.{delivery.wrong[0]}"] += 1
-                taken.commit.refused.append(_noise(delivery, delivery.wrong, door))
             elif what == "up":
                 self._take_records(taken, delivery, door)
             else:
@@ -217,6 +219,23 @@ class Intake:
             taken.states.append(state)
             taken.touched.add(door.of.site)
 
+    def _take_noise(self, taken: Taken, delivery: Delivery, wrong: tuple[str, str]) -> None:
+        """What a bridge could make nothing of. It is no record, so that no number is noted."""
+        reason, detail = wrong
+        self.counts[f"refused.{reason}"] += 1
+        site, _, device = (delivery.played or delivery.link.speaks_for or "").partition("/")
+        taken.commit.refused.append(
+            RefusedRow(
+                delivery.topic,
+                delivery.payload,
+                delivery.received_at,
+                reason,
+                detail,
+                site or None,
+                device or None,
+            )
+        )
+
     def _refuse(
         self,
         taken: Taken,
@@ -226,6 +245,7 @@ class Intake:
         door: Door | None,
         known: tuple[str, int] | None = None,
     ) -> None:
+        delivery.refused = error.reason
         boot: str | None = None
         seq: int | None = None
         if door is not None:
@@ -252,21 +272,6 @@ class Intake:
                 seq,
             )
         )
-
-
-def _noise(delivery: Delivery, wrong: tuple[str, str], door: Door) -> RefusedRow:
-    reason, detail = wrong
-    return RefusedRow(
-        delivery.topic,
-        delivery.payload,
-        delivery.received_at,
-        reason,
-        detail,
-        door.of.site,
-        door.device,
-        None,
-        None,
-    )
 
 
 def _sending_boot(door: Door, records: list[tuple[bytes, Record | RefusedError]]) -> str | None:

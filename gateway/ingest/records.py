@@ -20,6 +20,7 @@ from gateway.domain.facts import (
     Scan,
     Signature,
     Status,
+    mark_of,
 )
 from gateway.ingest.event_time import NOTHING_KNOWN, Known, event_time
 from gateway.ingest.losses import losses_of
@@ -151,6 +152,8 @@ class StatusRecord(Record, tag="status", gc=False):
     lost: Annotated[list[LostRange], Meta(max_length=16)] | None = None
     overwritten: _Ms | None = None
     warning: _Short | None = None
+    noise: _Ms | None = None
+    line_faults: _Ms | None = None
 
 
 AnyRecord = ScanRecord | RadioRecord | SignatureRecord | GateRecord | ReportRecord | StatusRecord
@@ -331,7 +334,9 @@ def _scan(record: ScanRecord, common: _Common) -> Scan:
     if tag is None:
         if record.sun is not None:
             raise RefusedError("sun_not_enrolled", "no key is enrolled that could verify this tag's message")
-        raise RefusedError("missing_tag", "a scan needs tag, sun or qr")
+        if record.guard is None:
+            raise RefusedError("missing_tag", "a scan needs tag, sun or qr; that of a fixed reader, guard")
+        tag = mark_of(common[0])
     return Scan(
         *common,
         tag if record.tag is None else normal_uid(tag),

@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import Final, Protocol
 
+from gateway.domain.facts import mark_of
 from gateway.domain.plan import (
     ALWAYS,
     NIGHT,
     At,
     Calendar,
+    DeviceKind,
     Duty,
     DutyKind,
     Every,
@@ -61,6 +63,12 @@ def check(draft: Draft) -> None:
             shift.fields.complain("the id always has its own meaning in during; choose another", "id")
     for device in draft.devices:
         _check_list(device.fields, "posts", device.value.posts, "post", draft.plan.post_by_id)
+        place, known = device.value.checkpoint, draft.plan.checkpoint_by_id
+        if _check_defined(device.fields, "checkpoint", place, "checkpoint", known) and place is not None:
+            kind = device.value.kind
+            if kind is not DeviceKind.READER:
+                what = f"a {kind} is not fixed at a checkpoint; expected kind: reader, or no checkpoint"
+                device.fields.complain(what, "checkpoint")
     for route in draft.routes:
         _check_route(route.fields, route.value, draft.plan)
     for duty in draft.duties:
@@ -80,7 +88,11 @@ def _check_ids(things: Iterable[Read[_Named]]) -> None:
 
 def _check_tags(draft: Draft) -> None:
     """A tag or a card shows one thing only: one checkpoint, or one person."""
-    owners: dict[str, str] = {}
+    owners = {
+        mark_of(device.value.id): f"device {device.value.id} (line {device.fields.line})"
+        for device in draft.devices
+        if device.value.checkpoint
+    }
     for checkpoint in draft.checkpoints:
         for tag in checkpoint.value.tags:
             key = "tags" if is_uid(tag) and checkpoint.fields.has("tags") else "qr"

@@ -74,7 +74,7 @@ def read_site(site: Fields, version: int, holds_from: int) -> Draft:
     people = things("people", ("id", "name", "role", "card"), _person)
     posts = things("posts", ("id", "name", "kind"), _post)
     checkpoints = things("checkpoints", ("id", "name", "tags", "qr", "at"), _checkpoint)
-    devices = things("devices", ("id", "kind", "posts", "name", "silent_after"), _device)
+    devices = things("devices", ("id", "kind", "posts", "name", "silent_after", "checkpoint"), _device)
     routes = things("routes", ("id", "name", "order", "checkpoints", "leg", "legs"), _route)
     every_post = tuple(post.value.id for post in posts)
     duties = things("duties", DUTY_KEYS, lambda fields: read_duty(fields, every_post))
@@ -162,6 +162,7 @@ def _device(fields: Fields) -> Device:
         posts=fields.many("posts", kinds.identifier),
         name=read_names(fields),
         silent_after_s=_silent_after(fields),
+        checkpoint=fields.get("checkpoint", kinds.identifier),
     )
 
 

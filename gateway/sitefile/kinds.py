@@ -31,7 +31,7 @@ _DURATION: Final = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})min)?(
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,9}(?:\.\d{1,20})?(?:e-?\d{1,2})?", re.ASCII)
 _COUNT: Final = re.compile(r"[1-9]\d{0,3}", re.ASCII)
-_UID: Final = re.compile(r"(?:[0-9A-F]{2}){4,10}")
+_UID: Final = re.compile(r"(?:[0-9A-F]{2}){3,16}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 
@@ -136,7 +136,7 @@ def uid(value: str) -> str:
     """The normal form of a UID: upper-case hex; colons, dashes, spaces and lower case are taken too."""
     normal = re.sub(r"[\s:-]", "", value).upper()
     if not is_uid(normal):
-        raise ValueError("a UID of 4 to 10 bytes in hex, such as 04DE5F1EACC040")
+        raise ValueError("a UID of 3 to 16 bytes in hex, such as 04DE5F1EACC040")
     return normal
 
 

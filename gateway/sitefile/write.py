@@ -95,6 +95,7 @@ def document(plan: Plan) -> Document:
                 posts=list(device.posts),
                 name=dict(device.name),
                 silent_after=_silent_after(device.silent_after_s),
+                checkpoint=device.checkpoint,
             )
             for device in plan.devices
         ],

@@ -258,6 +258,9 @@ class Store(Protocol):
     async def losses(self, site: str) -> list[FactRow]:
         """All facts that tell of records which a device has lost, by time; maybe some others too."""
 
+    async def received_since(self, at: int) -> list[FactRow]:
+        """The facts of all sites that were stored last: those after the last one that was received before `at` (ms)."""
+
     async def received(self, site: str, device: str, boot: str) -> list[int]:
         """The sequence numbers of one boot that are stored as facts, ascending."""
 

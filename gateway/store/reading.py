@@ -85,6 +85,14 @@ class Reading(ABC):
         )
         return [FactRow(*row) for row in rows]
 
+    async def received_since(self, at: int) -> list[FactRow]:
+        rows = await self._query(
+            f"SELECT {CHAINED['facts']} FROM facts WHERE id > coalesce("
+            "(SELECT id FROM facts WHERE received_at < ? ORDER BY id DESC LIMIT 1), 0) ORDER BY id",
+            (at,),
+        )
+        return [FactRow(*row) for row in rows]
+
     async def received(self, site: str, device: str, boot: str) -> list[int]:
         rows = await self._query(
             "SELECT seq FROM facts WHERE site = ? AND device = ? AND boot = ? ORDER BY seq",

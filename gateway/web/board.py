@@ -14,6 +14,7 @@ from gateway.domain.calendar import HOUR_MS, Period, Periods
 from gateway.domain.facts import GateEvent
 from gateway.domain.plan import Device, DeviceKind, DutyKind, Plan
 from gateway.domain.verdicts import UNPROVED, Occurrence, Verdict
+from gateway.ingest.serial.health import LineHealth
 from gateway.instants import maybe_rfc3339, rfc3339
 from gateway.shapes import Json, alert_json, occurrence_json, silence_json
 from gateway.web.radio_grid import radio_grid
@@ -206,4 +207,22 @@ def _device(desk: Desk, device: Device, now: int) -> Json:
         "clock_doubt_s": None if doubt is None else round(doubt / 1000, 1),
         "clock": None if state is None else state.value,
         "heard_until": rfc3339(hearing.heard_until) if hearing.heard_until > 0 else None,
+        "line": None if health.line is None else line_json(health.line),
+    }
+
+
+def line_json(line: LineHealth) -> Json:
+    """A line of this machine, as the board and the health check show it."""
+    return {
+        "port": line.port,
+        "protocol": line.protocol,
+        "state": line.state.value,
+        "problem": line.problem,
+        "since": rfc3339(line.since) if line.since else None,
+        "frames": line.frames,
+        "held": line.held,
+        "noise": dict(sorted(line.noise.items())),
+        "noise_kept": line.noise_kept,
+        "faults": line.faults,
+        "reopenings": line.reopenings,
     }

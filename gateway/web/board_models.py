@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.web.models import Alert, Name, Record, Round, Shape, Silence, TimeText
+from gateway.web.models import Alert, Line, Name, Record, Round, Shape, Silence, TimeText
 
 
 class SiteName(Shape):
@@ -103,6 +103,7 @@ class Device(Shape):
         description="What is wrong with the device's wall clock. It moves no verdict."
     )
     heard_until: TimeText | None = Field(description="Nothing that happened up to here is still to come.")
+    line: Line | None = Field(description="The serial line over which this machine reads it.")
 
 
 class Hero(Shape):

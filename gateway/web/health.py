@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from gateway.instants import rfc3339
 from gateway.store.port import StoreError
+from gateway.web.board import line_json
 from gateway.web.context import Context, answer
 from gateway.web.metrics import Metrics
 from gateway.web.models import Health
@@ -40,6 +41,10 @@ def health_routes(context: Context) -> APIRouter:
             "now": rfc3339(context.now()),
             "build": context.build,
             **{part: problem or "ok" for part, problem in parts.items()},
+            "lines": [
+                {**line_json(line), "devices": line.devices, "detail": line.detail}
+                for line in context.service.line_health
+            ],
         }
         return answer(shape, 200 if well else 503)
 

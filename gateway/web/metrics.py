@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from gateway.ingest.mqtt.counters import Counters
+from gateway.ingest.serial.health import LineState
 from gateway.web.board import is_online, live_alerts, plan_at
 from gateway.web.context import Context
 
@@ -40,6 +41,7 @@ class Metrics(Collector):
         yield from self._engine()
         yield from self._sites()
         yield from self._notices()
+        yield from self._lines()
         service = self._context.service
         if service.endpoint is not None:
             yield from _transport(service.endpoint.counters)
@@ -112,6 +114,38 @@ class Metrics(Collector):
         for state, count in devices.items():
             known.add_metric([state], count)
         yield known
+
+    def _lines(self) -> Iterator[Metric]:
+        lines = self._context.service.line_health
+        is_open = GaugeMetricFamily(
+            "patrol_line_open", "1 while the line is open and its device answers; else 0.", labels=["line"]
+        )
+        counters = {
+            "frames": CounterMetricFamily(
+                "patrol_line_frames", "Frames that were understood.", labels=["line"]
+            ),
+            "held": CounterMetricFamily(
+                "patrol_line_held", "Repeats of a tag that was held to the reader.", labels=["line"]
+            ),
+            "reopenings": CounterMetricFamily(
+                "patrol_line_reopenings", "How often the line was opened again.", labels=["line"]
+            ),
+            "noise_kept": CounterMetricFamily(
+                "patrol_line_noise_kept", "Noise that is in the quarantine.", labels=["line"]
+            ),
+        }
+        noise = CounterMetricFamily(
+            "patrol_line_noise", "What was no frame, by reason.", labels=["line", "reason"]
+        )
+        for line in lines:
+            is_open.add_metric([line.port], line.state is LineState.OPEN)
+            for name, family in counters.items():
+                family.add_metric([line.port], getattr(line, name))
+            for reason, count in sorted(line.noise.items()):
+                noise.add_metric([line.port, reason], count)
+        yield is_open
+        yield from counters.values()
+        yield noise
 
     def _notices(self) -> Iterator[Metric]:
         counts = self._context.service.courier.counts

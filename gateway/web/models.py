@@ -325,6 +325,29 @@ class Adopted(Shape):
     holds_from: TimeText
 
 
+class Line(Shape):
+    """A serial line of the gateway's machine. Counts are since its start."""
+
+    port: str
+    protocol: str
+    state: Literal["open", "silent", "closed"] = Field(description="`silent`: open, and nobody answers.")
+    problem: str | None = Field(description="A code (docs/devices).", examples=["unplugged"])
+    since: TimeText | None = Field(description="When this state began.")
+    frames: int = Field(description="Frames that were understood.")
+    held: int = Field(description="Repeats of a tag that was held to the reader.")
+    noise: dict[str, int] = Field(description="What was no frame, by reason.")
+    noise_kept: int = Field(description="How much of it is in the quarantine.")
+    faults: int = Field(description="How often the line was lost.")
+    reopenings: int = Field(description="How often it was opened again.")
+
+
+class HealthLine(Line):
+    """A serial line, with what an engineer wants to know."""
+
+    devices: list[str] = Field(description="`site/device`", examples=[["riverside/reader-1"]])
+    detail: str = Field(description="What is wrong, in words; empty when nothing is.")
+
+
 class Health(Shape):
     """How the service is: `ok`, or what is wrong in words."""
 
@@ -334,6 +357,9 @@ class Health(Shape):
     store: str
     broker: str
     clockwork: str
+    lines: list[HealthLine] = Field(
+        description="The serial lines of this machine. They make it no less `ok`."
+    )
 
 
 class Silence(Shape):

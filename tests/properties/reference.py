@@ -138,9 +138,7 @@ class Occurrence:
     def last_of(self, scan: Scan) -> Scan | None:
         """What the carrier of a scan has scanned last for this round."""
         own = [
-            other
-            for other in self.claimed
-            if other.device == scan.device or same_guard(self.plan, other, scan)
+            other for other in self.claimed if same_device(other, scan) or same_guard(self.plan, other, scan)
         ]
         return own[-1] if own else None
 
@@ -203,6 +201,11 @@ class Occurrence:
         self.calls.append(call)
         if call.outcome is not Outcome.NO_ANSWER:
             self.done = call
+
+
+def same_device(one: Scan, other: Scan) -> bool:
+    """Whether one device was carried to both; a fixed reader, whose scans bear its mark, is carried nowhere."""
+    return one.device == other.device and f"@{one.device}" not in (one.tag, other.tag)
 
 
 def same_guard(plan: Plan, one: Scan, other: Scan) -> bool:
@@ -511,7 +514,7 @@ def is_repeat(versions: Sequence[Version], scan: Scan, earlier: Sequence[Scan]) 
     return any(
         scan.occurred_at - other.occurred_at <= REPEAT
         and places.get(scan.tag, scan.tag) == places.get(other.tag, other.tag)
-        and (scan.device == other.device or same_guard(plan, scan, other))
+        and (same_device(scan, other) or same_guard(plan, scan, other))
         for other in earlier
     )
 

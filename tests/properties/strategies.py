@@ -82,6 +82,8 @@ SHIFTS: Final = (
 )
 SPANS: Final = (Span(22 * 60, 0), Span(60, 150), Span(0, 6 * 60), Span(120, 100))
 LEGS: Final = (Leg(), Leg(), Leg(min_s=4), Leg(min_s=60, max_s=600))
+FIXED: Final = tuple(Device(f"x{n}", DeviceKind.READER, checkpoint=f"c{n}") for n in range(2))
+"""Readers on a wall, that read the guards' cards."""
 UNKNOWN_TAG: Final = "T9"
 
 
@@ -178,14 +180,14 @@ def duties(draw: DrawFn, of_routes: tuple[Route, ...], posts: tuple[str, ...]) -
 
 
 @st.composite
-def devices(draw: DrawFn, posts: tuple[str, ...]) -> tuple[Device, ...]:
+def devices(draw: DrawFn, posts: tuple[str, ...], fixed: tuple[Device, ...]) -> tuple[Device, ...]:
     serves = st.lists(st.sampled_from(posts), max_size=2, unique=True).map(tuple)
     scanners = [
         Device(f"h{n}", draw(st.sampled_from([DeviceKind.SCANNER, DeviceKind.READER])), draw(serves))
         for n in range(draw(st.sampled_from([1, 1, 2, 3])))
     ]
     consoles = [Device("k0", DeviceKind.CONSOLE, draw(serves))] if draw(st.booleans()) else []
-    return (*scanners, *consoles)
+    return (*scanners, *fixed, *consoles)
 
 
 @st.composite
@@ -195,6 +197,7 @@ def plans(draw: DrawFn) -> list[Plan]:
     local = datetime.fromisoformat(begins).replace(tzinfo=ZoneInfo(zone))
     holds_from = round(local.timestamp()) * SECOND
     posts = tuple(f"p{n}" for n in range(draw(st.integers(1, 3))))
+    fixed = draw(st.sampled_from([(), (), FIXED[:1], FIXED]))
     versions = []
     for number in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
         of_routes = draw(routes())
@@ -210,7 +213,7 @@ def plans(draw: DrawFn) -> list[Plan]:
                 people=PEOPLE,
                 posts=tuple(Post(post, {"en": post}) for post in posts),
                 checkpoints=tuple(Checkpoint(c, {"en": c}, (f"T{c}", f"QR {c}")) for c in CHECKPOINTS),
-                devices=draw(devices(posts)),
+                devices=draw(devices(posts, fixed)),
                 routes=of_routes,
                 duties=draw(duties(of_routes, posts)),
                 settle_after_s=draw(st.sampled_from([DEFAULT_SETTLE_S, DEFAULT_SETTLE_S, 3600, 0])),
@@ -277,7 +280,8 @@ def laps(draw: DrawFn, of_plans: list[Plan], duty: Duty, length: int) -> list[Ev
     events = []
     for lap in range(draw(st.integers(1, 8))):
         walked = list(route.checkpoints)
-        how = draw(st.sampled_from(["whole", "whole", "whole", "partial", "shuffled", "astray", "repeated"]))
+        hows = ["whole", "whole", "whole", "partial", "shuffled", "astray", "repeated", "carded"]
+        how = draw(st.sampled_from(hows))
         if how == "partial":
             walked = walked[draw(st.integers(0, 1)) : draw(st.integers(1, len(walked)))]
         elif how == "shuffled":
@@ -287,8 +291,16 @@ def laps(draw: DrawFn, of_plans: list[Plan], duty: Duty, length: int) -> list[Ev
         leg = draw(st.sampled_from([2, 5, 60, 300, 300, 900])) * SECOND
         uncertainty = draw(uncertainties())
         begun = begins + lap * interval + draw(jitters())
+        carded = {f"c{n}": f"x{n}" for n in range(2)} if how == "carded" and guard is not None else {}
         for n, checkpoint in enumerate(walked):
-            events.append(Event(begun + n * leg, device, scan(f"T{checkpoint}", guard, uncertainty)))
+            reader = carded.get(checkpoint)
+            tag = f"T{checkpoint}" if reader is None else f"@{reader}"
+            events.append(Event(begun + n * leg, reader or device, scan(tag, guard, uncertainty)))
+            if reader is not None and draw(st.booleans()):
+                # Somebody else stands behind and shows a card, too.
+                who = draw(st.sampled_from(GUARDS[1:]))
+                after = begun + n * leg + draw(st.sampled_from([1, 3 * SECOND, 30 * SECOND]))
+                events.append(Event(after, reader, scan(tag, who, uncertainty)))
         if draw(st.integers(0, 3)) == 0:
             # Somebody is at a place a few seconds after the one who walks: the same person or another.
             n = draw(st.integers(0, max(0, len(walked) - 1)))
@@ -347,7 +359,7 @@ def signings(draw: DrawFn, of_plans: list[Plan], duty: Duty, length: int) -> lis
 @st.composite
 def heartbeats(draw: DrawFn, begins: int, length: int) -> list[Event]:
     """A device that says at a regular interval whether it has more to say."""
-    device = draw(st.sampled_from(["h0", "h0", "h0", "h1", "h2", "k0", "k0"]))
+    device = draw(st.sampled_from(["h0", "h0", "h0", "h1", "h2", "k0", "k0", "x0", "x1"]))
     first = begins + draw(st.integers(0, length // (5 * MINUTE))) * 5 * MINUTE + draw(jitters())
     interval = draw(minutes(5, 120)) * SECOND
     return [

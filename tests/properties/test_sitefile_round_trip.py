@@ -167,9 +167,12 @@ def plans(draw: st.DrawFn) -> Plan:
         devices=tuple(
             Device(
                 name,
-                draw(st.sampled_from(DeviceKind)),
+                kind := draw(st.sampled_from(DeviceKind)),
                 tuple(draw(lists(st.sampled_from(posts))) if posts else ()),
                 draw(maybe_names),
+                checkpoint=draw(st.sampled_from(points))
+                if points and kind is DeviceKind.READER and draw(st.booleans())
+                else None,
             )
             for name in draw(lists(ids))
         ),

@@ -225,6 +225,7 @@ class _Tallying:
                 for each in self._alerts
                 if each["kind"] == kind
                 and each["subject"] == subject
+                and parse_instant(each["deadline"]) < at + MINUTE  # not one of a later event
                 and (each["closed_at"] is None or parse_instant(each["closed_at"]) >= at - SECOND)
             ]
             if not covering:

@@ -141,9 +141,9 @@ def test_the_commands_in_the_documents_exist() -> None:
     for page in PAGES:
         for line in page.read_text(encoding="utf-8").splitlines():
             if line.startswith("    "):
-                found = re.findall(r"(?:^|\s|bin/)patrol-gateway ([a-z]+)(?: ([a-z]+))?", line)
+                found = re.findall(r"(?:^|\s|bin/)patrol-gateway ([a-z]+)(?: ([a-z-]+))?", line)
             else:
-                found = re.findall(r"`patrol-gateway ([a-z]+)(?: ([a-z]+))?", line)
+                found = re.findall(r"`patrol-gateway ([a-z]+)(?: ([a-z-]+))?", line)
             for words in found:
                 assert words[0] in first, f"{page.name}: {line}"
                 assert words[0] not in groups or not words[1] or words in known, f"{page.name}: {line}"

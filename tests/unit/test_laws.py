@@ -54,6 +54,7 @@ MAY_KNOW = {
     "store": {"domain", "instants"},
     "shapes": {"domain", "instants"},
     "ingest": {"clock", "domain", "instants", "store"},
+    "decode": {"ingest"},
     "desk": {"domain", "ingest", "instants", "shapes", "store"},
     "engine": {"clock", "desk", "domain", "ingest", "instants", "shapes", "store"},
     "acts": {"domain", "engine", "ingest", "instants", "shapes", "store"},
@@ -62,7 +63,8 @@ MAY_KNOW = {
     "notify": {"clock", "domain", "engine", "instants", "shapes", "store"},
     "replay": {"desk", "domain", "instants", "shapes", "sitefile", "store"},
     "settings": {"clock"},
-    "service": {"clock", "desk", "domain", "engine", "ingest", "notify", "settings", "sitefile", "store"},
+    "links": {"domain", "ingest", "sitefile"},
+    "service": {"clock", "desk", "domain", "engine", "ingest", "links", "notify", "settings", "sitefile", "store"},
 }  # fmt: skip
 """Which parts of the gateway a part may import. Those that are not named put others together, and nobody knows them."""
 

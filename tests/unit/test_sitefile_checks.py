@@ -46,6 +46,16 @@ CASES = {
         'court.yaml:19: devices[0] "scanner-1": post "patrol" is not defined; '
         "the posts are east-gate, patrol-1 (did you mean patrol-1?)",
     ),
+    "a checkpoint of a reader that is not there": (
+        ("kind: scanner, posts: [patrol-1]", "kind: reader, checkpoint: pump-rom"),
+        'court.yaml:19: devices[0] "scanner-1": checkpoint "pump-rom" is not defined; '
+        "the checkpoints are ramp, pump-room, exit (did you mean pump-room?)",
+    ),
+    "a scanner that is fixed at a checkpoint": (
+        ("kind: scanner, posts: [patrol-1]", "kind: scanner, checkpoint: pump-room"),
+        'court.yaml:19: devices[0] "scanner-1": a scanner is not fixed at a checkpoint; '
+        "expected kind: reader, or no checkpoint",
+    ),
     "a shift to run during that is not there": (
         ("during: night", "during: evening"),
         'court.yaml:25: duties[1] "radio": during "evening" is not defined; '

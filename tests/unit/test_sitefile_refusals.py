@@ -104,7 +104,7 @@ VALUES = {
     "a key without a value": (
         ('card: "04A1B2C3D4E5F6"', "card: "),
         'court.yaml:9: people[0] "li": card is empty; '
-        "expected a UID of 4 to 10 bytes in hex, such as 04DE5F1EACC040",
+        "expected a UID of 3 to 16 bytes in hex, such as 04DE5F1EACC040",
     ),
     "an id in capitals": (
         ("{id: scanner-1", "{id: Scanner 1"),
@@ -194,7 +194,7 @@ VALUES = {
     "a tag that is not hex": (
         ("04DE5F1EACC040", "04DE5F1EACCO40"),
         'court.yaml:15: checkpoints[0] "ramp": tags[0] is "04DE5F1EACCO40"; '
-        "expected a UID of 4 to 10 bytes in hex, such as 04DE5F1EACC040",
+        "expected a UID of 3 to 16 bytes in hex, such as 04DE5F1EACC040",
     ),
     "a checkpoint without a tag": (
         (', tags: ["04DE5F1EACC041"]', ""),

@@ -188,6 +188,24 @@ export interface Device {
   /** `ok`, or what is wrong with its wall clock. */
   clock?: string | null
   heard_until?: string | null
+  /** The serial line over which the gateway itself reads it. */
+  line?: Line | null
+}
+
+/** A serial line of the gateway's machine. Counts are since its start. */
+export interface Line {
+  port: string
+  protocol: string
+  /** `silent`: open, and nobody answers. */
+  state: 'open' | 'silent' | 'closed'
+  problem: string | null
+  since: string | null
+  frames: number
+  held: number
+  noise: Record<string, number>
+  noise_kept: number
+  faults: number
+  reopenings: number
 }
 
 /** What nobody wants to be told of for a while. Empty `kinds` or `subjects` stand for all. */

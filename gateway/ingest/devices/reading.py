@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 Fields = Mapping[str, Any]
 """Members of a JSON object."""
@@ -36,6 +36,15 @@ class Reading:
 
     alive: bool = True
     """Whether it shows that the device itself is there."""
+
+    frame: bytes = b""
+    """The bytes that said so, kept with the record as evidence."""
+
+    key: str | None = None
+    """What tells it from all else that the device says: the same key again is the same thing, sent again."""
+
+    gone: bool = False
+    """Whether it says that the device is away: a last will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,33 @@ class Talk(Protocol):
 
     def outgoing(self) -> bytes:
         """What is to be sent now; it is handed out once."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A `Talk` with a device that keeps its records while nobody listens, and numbers them itself.
+
+    One talk serves all openings of its line, as it knows which records have come.
+    """
+
+    def complete(self, now: float) -> bool:
+        """Whether the device has just shown that all it holds has come: only then is nothing held back."""
+
+
+class MqttTalk(Protocol):
+    """What one device says over MQTT, and can be told. Instants in ms, by the gateway's clock."""
+
+    def received(self, topic: str, payload: bytes, at: int) -> list[Heard] | None:
+        """A message on a topic of the device; None: it is of another device, which shares the topic."""
+
+    def recall(self, ahead: int, at: int) -> None:
+        """Before the start of this process the device's clock was so far ahead (ms), and it told of `at`."""
+
+    def command(self, cmd: str, id: str, at: int) -> tuple[str, bytes] | None:
+        """Topic and payload of a command of the native contract; None: the device cannot be told so.
+
+        What it answers is a `status` with `reply_to`.
+        """
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from secrets import token_hex
+from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.ingest.delivery import Delivery, Receiver
@@ -51,6 +52,16 @@ class Limits:
     max_in_flight: int = 64  # unacknowledged messages to one device
 
 
+class Others(Protocol):
+    """The topics of other makers' devices."""
+
+    def owner_of(self, topic: str) -> str | None:
+        """`{site}/{device}` whose topic it is; None where it is nobody's, or not of one alone."""
+
+    def may_hear(self, identity: str | None, filter_: str) -> bool:
+        """Whether a device may subscribe to a filter."""
+
+
 @dataclass(slots=True)
 class Shared:
     """What all connections of one endpoint have in common."""
@@ -62,6 +73,7 @@ class Shared:
     limits: Limits
     sessions: Sessions
     counters: Counters
+    others: Others | None = None
     topics: TopicCache = field(default_factory=TopicCache)
     connections: set[DeviceConnection] = field(default_factory=set)
 
@@ -194,7 +206,8 @@ class DeviceConnection(Connection):
 
     def bind(self, topic: str) -> None:
         """The first device topic that an unknown device names tells which device it is, for good."""
-        identity = device_of(topic)
+        others = self._shared.others
+        identity = device_of(topic) or (others.owner_of(topic) if others is not None else None)
         if identity is not None and self._session is not None:
             self.binding = False
             self.speaks_for = identity
@@ -226,12 +239,14 @@ class DeviceConnection(Connection):
             return Reason.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
         if not valid_filter(filter_):
             return Reason.TOPIC_FILTER_INVALID
-        if not is_down_filter(filter_):
-            return Reason.NOT_AUTHORIZED
-        if self.binding:
-            self.bind(filter_)
-        if not self._bridge and (self.speaks_for is None or device_of(filter_) != self.speaks_for):
-            return Reason.NOT_AUTHORIZED
+        others = self._shared.others
+        if others is None or not others.may_hear(self.speaks_for, filter_):
+            if not is_down_filter(filter_):
+                return Reason.NOT_AUTHORIZED
+            if self.binding:
+                self.bind(filter_)
+            if not self._bridge and (self.speaks_for is None or device_of(filter_) != self.speaks_for):
+                return Reason.NOT_AUTHORIZED
         full = len(session.subscriptions) >= self._limits.max_subscriptions
         return Reason.QUOTA_EXCEEDED if full and filter_ not in session.subscriptions else Reason.SUCCESS
 

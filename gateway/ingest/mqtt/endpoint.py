@@ -11,7 +11,7 @@ import ssl
 from gateway.clock import SYSTEM_CLOCK, Clock
 from gateway.ingest.delivery import Receiver
 from gateway.ingest.mqtt.counters import Counters
-from gateway.ingest.mqtt.device_connection import DeviceConnection, Limits, Shared
+from gateway.ingest.mqtt.device_connection import DeviceConnection, Limits, Others, Shared
 from gateway.ingest.mqtt.identity import Authorise, trust
 from gateway.ingest.mqtt.outbox import Outgoing
 from gateway.ingest.mqtt.session import Sessions
@@ -43,11 +43,12 @@ class Endpoint:
         allow_bridges: bool = False,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
+        others: Others | None = None,
     ) -> None:
         """`port` 0 takes a free one, see `self.port` after `start`.
 
         `authorise` decides about each CONNECT. With `allow_bridges`, a client that names neither a user nor a
-        device may speak for every device.
+        device may speak for every device. `others` knows the topics of other makers' devices.
         """
         limits = limits or Limits()
         self.host = host
@@ -56,7 +57,7 @@ class Endpoint:
         self._server: asyncio.Server | None = None
         counters = Counters()
         sessions = Sessions(limit=limits.max_idle_sessions, queue_limit=limits.max_queue, counters=counters)
-        self._shared = Shared(receiver, clock, authorise, allow_bridges, limits, sessions, counters)
+        self._shared = Shared(receiver, clock, authorise, allow_bridges, limits, sessions, counters, others)
 
     @property
     def counters(self) -> Counters:
@@ -125,8 +126,21 @@ class Endpoint:
         clock) at the most; QoS 0 does not wait. False when nobody took it: no session has subscribed, or its
         queue is full.
         """
+        topic = f"{ROOT}{site}/{device}/{suffix}"
+        return self.send(site, device, topic, payload, qos=qos, expiry_s=expiry_s)
+
+    def send(
+        self,
+        site: str,
+        device: str,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        expiry_s: float | None = None,
+    ) -> bool:
+        """The same on any topic, for a device of another maker."""
         identity = f"{site}/{device}"
-        topic = f"{ROOT}{identity}/{suffix}"
         now = asyncio.get_running_loop().time()
         expires_at = None if expiry_s is None else now + expiry_s
         taken = False

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SYSTEM_CLOCK
+from gateway.ingest.linked import Links, MqttLink
 from gateway.service import Service
 from gateway.settings import Settings
 from tests.integration.service.broker import MOSQUITTO, Mosquitto
@@ -17,7 +18,7 @@ from tests.integration.service.yard import HOUR, set_up
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, way: str) -> AsyncIterator[Running]:
+async def running(folder: Path, way: str, mqtt_links: tuple[MqttLink, ...] = ()) -> AsyncIterator[Running]:
     """`way`: the own endpoint, or a broker."""
     database = folder / "patrol.sqlite"
     await set_up(database, SYSTEM_CLOCK.now() - HOUR // 2)
@@ -32,7 +33,7 @@ async def running(folder: Path, way: str) -> AsyncIterator[Running]:
             stack.push_async_callback(broker.stop)
             url = f"mqtt://127.0.0.1:{broker.port}"
         settings = Settings(database=f"sqlite:///{database}", broker=url, data=folder)
-        service = await stack.enter_async_context(Service(settings))
+        service = await stack.enter_async_context(Service(settings, Links(mqtt=mqtt_links)))
         if service.client is not None:
             await service.client.wait_connected()
         port = broker.port if broker is not None else service.endpoint.port  # type: ignore[union-attr]

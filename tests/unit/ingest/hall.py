@@ -84,9 +84,9 @@ class Wire:
 class Hall:
     """The intake of the site."""
 
-    def __init__(self) -> None:
+    def __init__(self, *sitefiles: str) -> None:
         self.hearing = Hearing()
-        self.doors = SiteDoors([parse(HALL, "hall.yaml")], self.hearing)
+        self.doors = SiteDoors([parse(text, "hall.yaml") for text in sitefiles or (HALL,)], self.hearing)
         self.intake = Intake({"hall": self.doors}.get)
 
     def door(self, device: str = "scanner-1") -> Door:

@@ -73,3 +73,18 @@ def test_noise_goes_to_the_quarantine_as_it_came() -> None:
     reader.refuse(Noise("bad_checksum", "the check byte is 9C, not 9B", b"\x02junk"))
     assert ear.heard[0].wrong == ("bad_checksum", "the check byte is 9C, not 9B")
     assert ear.heard[0].payload == b"\x02junk"
+
+
+def test_whoever_waits_hears_after_the_commit_what_became_of_a_record() -> None:
+    reader, ear = bridge()
+    heard: list[str | None] = []
+    reader.report({"type": "scan", "tag": "0102030405"}, told=heard.append)
+    reader.report({"type": "scan", "tag": "0102030406"})
+    reader.report({"type": "scan", "tag": "0102030407"}, told=heard.append)
+    first, second, third = ear.heard
+    assert second.packet_id == 0
+    third.refused = "unknown_tag"
+    reader.acknowledge([third.packet_id])
+    assert heard == ["unknown_tag"]
+    reader.acknowledge([first.packet_id])
+    assert heard == ["unknown_tag", None]

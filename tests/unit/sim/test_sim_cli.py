@@ -29,7 +29,7 @@ def command(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("name", [[], ["run"], ["score"]])
+@pytest.mark.parametrize("name", [[], ["run"], ["score"], ["osdp"]])
 def test_every_command_has_help(name: list[str]) -> None:
     result = command(*name, "--help")
     assert result.exit_code == 0
@@ -39,6 +39,9 @@ def test_every_command_has_help(name: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why", "code"),
     [
+        (["osdp", "--port", "line", "1=beef"], "a key is 32 hex digits", 2),
+        (["osdp", "--port", "line", "127=none"], "an address from 0 to 126", 2),
+        (["osdp", "--port", "line"], "Missing argument", 2),
         (["run", "nowhere.yaml", "--site", RIVERSIDE], "nowhere.yaml: No such file", 1),
         (["run", "demo", "--site", "nowhere.yaml"], "nowhere.yaml: No such file", 1),
         (["run", "demo", "--site", __file__], "test_sim_cli.py", 1),

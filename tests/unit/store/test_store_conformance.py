@@ -182,6 +182,15 @@ async def test_received_numbers_of_a_boot_come_ascending(store: Store) -> None:
     assert await store.received("court", "scanner-1", "b9") == []
 
 
+async def test_what_was_received_last_comes_in_the_order_in_which_it_was_stored(store: Store) -> None:
+    old, kept, new = fact(1, T0), fact(2, T0 - 5 * HOUR), fact(1, T0 + HOUR, boot="b2")
+    await put(store, facts=[old])
+    await put(store, facts=[kept._replace(received_at=old.received_at + 1), new])
+    assert [row.seq for row in await store.received_since(old.received_at + 1)] == [2, 1]
+    assert len(await store.received_since(0)) == 3
+    assert await store.received_since(T0 + 900 * HOUR) == []
+
+
 async def test_what_tells_of_lost_records_is_found_among_the_heartbeats(store: Store) -> None:
     told = fact(2, T0 - 900 * HOUR, type="status", body=b'{"seq":2,"lost":[]}')
     others = [fact(3, type="status"), fact(4, body=b'{"lost":1}'), fact(5, site="yard", type="status")]

@@ -1,0 +1,1 @@
+"""Serial lines that come and go (docs/devices/README.md)."""
