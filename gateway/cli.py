@@ -29,8 +29,9 @@ from gateway.service import Service, ServiceError, stop_on_signals
 from gateway.settings import Settings, SettingsError
 from gateway.sitefile.coverage import State, apply, coverage
 from gateway.sitefile.standard import Standard, load_standard
+from gateway.store.moving import Moved, move
+from gateway.store.opening import open_store, without_password
 from gateway.store.port import StoreError
-from gateway.store.sqlite import SqliteStore
 
 T = TypeVar("T")
 
@@ -119,7 +120,7 @@ def main() -> None:
 )
 @click.option(
     "--database", envvar="PATROL_DATABASE", show_envvar=True, default=_DEFAULT.database, show_default=True,
-    help="Where everything is stored: sqlite:///path.",
+    help="Where everything is stored: sqlite:///path, or postgresql://user:password@host/database.",
 )  # fmt: skip
 @click.option(
     "--http", envvar="PATROL_HTTP", show_envvar=True, default=_DEFAULT.http, show_default=True,
@@ -249,10 +250,9 @@ def demo(
 )
 def verify(database: str) -> None:
     """Check the hash chain of the records: finds any edit, removal or reordering."""
-    path = _existing_database(database)
 
     async def check() -> int:
-        store = await SqliteStore.open(path)
+        store = await open_store(database, existing=True)
         try:
             commits, faults = await store.verify()
         finally:
@@ -326,7 +326,7 @@ def replay_command(
         if other is not None and site_id not in (None, other.site):
             raise click.UsageError(f"{plan_file} is the plan of {other.site}, not of {site_id}")
         site_id = other.site if other is not None else site_id
-        found = _run(_replay(_existing_database(database), site_id, start, end, other))
+        found = _run(_replay(database, site_id, start, end, other))
     except click.UsageError:
         raise
     except click.ClickException as error:
@@ -341,9 +341,9 @@ def replay_command(
 
 
 async def _replay(
-    path: Path, site_id: str | None, start: int, end: int, other: Plan | None
+    database: str, site_id: str | None, start: int, end: int, other: Plan | None
 ) -> list[replay.Replayed]:
-    store = await SqliteStore.open(path)
+    store = await open_store(database, existing=True)
     try:
         sites = [site_id] if site_id is not None else sorted({row.site for row in await store.plans()})
         return [await replay.replay(store, each, start, end, other) for each in sites]
@@ -359,16 +359,44 @@ def _ask(question: Callable[[], T]) -> T:
         raise click.ClickException(str(error)) from None
 
 
-def _existing_database(url: str) -> Path:
+@main.group()
+def store() -> None:
+    """Where everything is stored."""
+
+
+@store.command("move")
+@click.option(
+    "--from", "source", envvar="PATROL_DATABASE", show_envvar=True, default=_DEFAULT.database, show_default=True,
+    help="Where everything is now.",
+)  # fmt: skip
+@click.option("--to", "target", required=True, help="An empty database: postgresql://… or sqlite:///….")
+def store_move(source: str, target: str) -> None:
+    """Copy everything into another database, and check that it is all there and the same.
+
+    Stop the gateway before, and start it with the new PATROL_DATABASE afterwards. A move that was cut off has left
+    nothing in the target: run it again. The source is left as it is.
+    """
+    moved = _run(_move(source, target))
+    click.echo(f"{sum(moved.rows.values())} rows, {moved.commits} commits with the same hashes.")
+    if moved.faults:
+        click.echo(f"{len(moved.faults)} of them do not fit the chain, as in the source: see `verify`.")
+    click.echo(f"Now set PATROL_DATABASE={without_password(target)} and start the gateway.")
+
+
+async def _move(source: str, target: str) -> Moved:
+    def told(table: str, rows: int) -> None:
+        if rows % 100_000 == 0:
+            click.echo(f"{table}: {rows} rows", err=True)
+
+    before = await open_store(source, alone=True, existing=True)
     try:
-        path = Settings(database=url).database_path
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
-    if not path.is_file():
-        raise click.ClickException(
-            f"there is no database {path}; name one with --database or PATROL_DATABASE"
-        )
-    return path
+        after = await open_store(target, alone=True)
+        try:
+            return await move(before, after, told)
+        finally:
+            await after.close()
+    finally:
+        await before.close()
 
 
 @main.group()

@@ -509,7 +509,7 @@ class Engine:
         self, site: str, versions: list[Plan], work: Work, now: int, since: int | None = None
     ) -> None:
         await self._write_before(work)
-        desk = await Desk.rebuild(versions, self.store, now, since)
+        desk = await self._until_it_works(lambda: Desk.rebuild(versions, self.store, now, since))
         if self.deaf_since is not None:
             desk.watch.deaf(self.deaf_since, None, now)
         if (old := self.desks.get(site)) is not None:
@@ -543,10 +543,16 @@ class Engine:
 
     async def _store(self, commit: Commit) -> None:
         """Write a commit, however long it takes: nothing is acknowledged before."""
+        await self._until_it_works(lambda: self.store.commit(commit))
+        self.commits += 1
+        self._signed_at = self.clock.elapsed()
+
+    async def _until_it_works(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the store answers, however long it takes until it does. Health tells meanwhile."""
         attempt = 0
         while True:
             try:
-                await self.store.commit(commit)
+                answer = await ask()
             except StoreError as error:
                 wait = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
                 if self.store_error is None:
@@ -558,9 +564,7 @@ class Engine:
             if self.store_error is not None:
                 log.info("the store works again after %d attempts", attempt)
                 self.store_error = None
-            self.commits += 1
-            self._signed_at = self.clock.elapsed()
-            return
+            return answer
 
     def _send_acks(self) -> None:
         """Tell the devices up to where everything of theirs is stored for good."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import secrets
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gateway import sitefile
 from gateway.clock import Clock
@@ -30,8 +29,8 @@ from gateway.links import load_links, unplanned
 from gateway.notify.channels import load_channels
 from gateway.notify.courier import Courier
 from gateway.settings import Settings
+from gateway.store.opening import open_store
 from gateway.store.port import Commit, PlanRow, Store
-from gateway.store.sqlite import SqliteStore
 
 log = logging.getLogger("gateway")
 
@@ -62,7 +61,6 @@ class Service:
         self.lines: Lines | None = None
         self.foreign: Foreign
         self._ticking: asyncio.Task[None] | None = None
-        self._lock: IO[str] | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Service:
@@ -78,14 +76,12 @@ class Service:
 
     async def _start(self) -> None:
         settings = self.settings
-        path = settings.database_path
         channels = load_channels(settings.channels) if settings.channels is not None else []
         tag_keys = load_tag_keys(settings.tag_keys) if settings.tag_keys is not None else None
         if settings.links is not None:
             self.links = load_links(settings.links)
         settings.data.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path)
-        self.store = await SqliteStore.open(path)
+        self.store = await open_store(settings.database, alone=True)
         self.engine = Engine(self.store, self.clock, tag_keys=tag_keys)
         address = settings.embedded_address
         try:
@@ -222,22 +218,6 @@ class Service:
             await self.client.close()
         if hasattr(self, "store"):
             await self.store.close()
-        if self._lock is not None:
-            self._lock.close()
-
-
-def _lock(path: Path) -> IO[str]:
-    """Hold the database for this process: two writers would break its hash chain."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(path.name + ".lock").open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise ServiceError(
-            f"another patrol-gateway uses the database {path}: stop it, or give this one its own PATROL_DATABASE"
-        ) from None
-    return lock
 
 
 def _client_id(data: Path) -> str:

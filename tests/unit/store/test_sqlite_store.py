@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
+import shutil
 import sqlite3
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -322,3 +326,77 @@ FIRST_HASHES = [
     (3, "CF520C678244516A"),
     (4, "468879ABE6E6EC21"),
 ]
+
+
+# -- a disk that cannot take it
+
+
+async def test_a_disk_that_is_full_loses_nothing_and_the_store_goes_on_when_there_is_room(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    await put(store, facts=[fact(1)])
+    (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
+    store._writer.execute(f"PRAGMA max_page_count={pages}")
+    large = [fact(seq, body=b"x" * 4000) for seq in range(2, 50)]
+    with pytest.raises(StoreError, match="database or disk is full"):
+        await put(store, facts=large, verdicts=[verdict("d@1")])
+    assert await store.received("court", "scanner-1", "b1") == [1]
+    store._writer.execute("PRAGMA max_page_count=1000000")
+    await put(store, facts=large, verdicts=[verdict("d@1")])
+    assert await store.received("court", "scanner-1", "b1") == list(range(1, 50))
+    assert await store.verify() == (2, [])
+    await store.close()
+
+
+async def test_a_file_that_may_not_grow_in_the_middle_of_a_commit_keeps_what_was_there(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    await put(store, facts=[fact(1)])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The system refuses to write behind this place of a file, which is in the middle of what comes now.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sizes(path)[1] + 50_000, before[1]))
+    try:
+        with pytest.raises(StoreError, match=r"patrol\.sqlite"):
+            await put(store, facts=[fact(seq, body=b"x" * 4000) for seq in range(2, 50)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert await faults(path) == []
+    await put(store, facts=[fact(2)])
+    assert await store.received("court", "scanner-1", "b1") == [1, 2]
+    assert await store.verify() == (2, [])
+    await store.close()
+
+
+@pytest.fixture
+def nobody() -> Iterator[Path]:
+    """A folder of its own, and no right to write what one may not: root may write everything."""
+    folder = Path(tempfile.mkdtemp(prefix="patrol-nobody-"))
+    root = os.geteuid() == 0
+    if root:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        folder.chmod(0o700)
+        if root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def make_read_only(path: Path) -> bytes:
+    """Of a file and its folder; what is in the file."""
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    return path.read_bytes()
+
+
+async def test_a_database_on_a_read_only_disk_is_refused_in_words_and_left_as_it_is(nobody: Path) -> None:
+    path = nobody / "patrol.sqlite"
+    await fill(path)
+    content = make_read_only(path)
+    with pytest.raises(
+        StoreError, match=r"cannot open the database .*patrol\.sqlite: .*(readonly|unable to open)"
+    ):
+        await SqliteStore.open(path)
+    with pytest.raises(StoreError, match=r"cannot open the database .*patrol\.sqlite: .*Permission denied"):
+        await SqliteStore.open(path, alone=True)
+    assert make_read_only(path) == content
