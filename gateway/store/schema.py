@@ -124,6 +124,9 @@ STEPS: Final = (
         for table in ("actions", "blind", "notices")
         for change in ("UPDATE", "DELETE")
     ),
+    """
+    CREATE INDEX actions_by_what ON actions (site, what, at);
+    """,
 )
 
 CHAINED: Final = {
