@@ -51,6 +51,10 @@ TEMPORARY: Final = frozenset({"ticket", "pass", "visitor"})
 """Grants whose stays are charged by the tariff, and may last no longer than the site says."""
 
 
+LIMITED: Final = TEMPORARY | {"contractor", "consent"}
+"""Grants by which a vehicle must be gone when they end."""
+
+
 class Tokens(NamedTuple):
     """By what a vehicle is known, in normal form."""
 

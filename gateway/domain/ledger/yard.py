@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.domain.calendar import FOREVER
 from gateway.domain.ledger.authority import (
+    LIMITED,
     PAPERS,
     TEMPORARY,
     Authority,
@@ -214,7 +215,7 @@ def _end(judged: Judged, stay: Stay, plan: Plan) -> None:
 
 
 def _limit(grant: Grant | None, at: int, plan: Plan) -> int | None:
-    if grant is None:
+    if grant is None or grant.kind not in LIMITED:
         return None
     longest = plan.gate_rules.longest_stay_s
     most = at + longest * 1000 if longest is not None and grant.kind in TEMPORARY else FOREVER
