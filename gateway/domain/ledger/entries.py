@@ -53,6 +53,7 @@ class Opening:
     note: str | None = None
     closed_at: int | None = None
     passage: str | None = None
+    inward: bool = True  # the way of its passage
     grant: Grant | None = None
     refused: bool = False  # its vehicle names an authority that does not hold
 

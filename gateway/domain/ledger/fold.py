@@ -124,7 +124,8 @@ class Fold:
             params = {"what": "opening"}
             facts = (event.id, opening.id)
             self._leave("reported_twice", event.occurred_at, lane, event.id, facts, params)
-        if opening.passage is None and (passage := state.seen_before(opening)) is not None:
+        is_new = opening.facts == (event.id,)
+        if is_new and (passage := state.seen_before(opening)) is not None:
             state.waiting.remove(passage)
             passage = replace(passage, opening=opening.id)
             state.passed_by(opening, passage)
@@ -192,11 +193,11 @@ class Fold:
             grant = opening.grant
             plan = self.plan_at(opening.at)
             if grant is None:
-                grant, wrong = grant_of(opening.tokens, opening.at, opening.doubt, True, self._register, plan)
-                if wrong is not None and opening.passage is None:
-                    code, params = "authority_not_valid", wrong
-            if grant is None and code is None and not opening.refused:
-                code = "no_authority"
+                at, doubt = opening.at, opening.doubt
+                grant, wrong = grant_of(opening.tokens, at, doubt, opening.inward, self._register, plan)
+                if grant is None and not opening.refused:
+                    code = "no_authority" if wrong is None else "authority_not_valid"
+                    params = wrong or {}
         if code is not None:
             self._leave_lane(code, opening, params)
         if opening.passage is None:
@@ -223,7 +224,7 @@ class Fold:
             {key: value for key, value in params.items() if value is not None},
             passage.at + passage.doubt,
         )
-        return replace(opening, passage=passage.id)
+        return replace(opening, passage=passage.id, inward=passage.inward)
 
     def _write_unopened(self, lane: Lane, passage: Passage) -> None:
         self.pages.passages.append(passage)

@@ -121,7 +121,11 @@ class LaneState:
         """A vehicle passed by an opening. `refused`: what is wrong with its authority is noted already."""
         place = next(place for place, each in enumerate(self.openings) if each.id == opening.id)
         self.openings[place] = replace(
-            opening, passage=passage.id, grant=passage.grant, refused=refused or opening.refused
+            opening,
+            passage=passage.id,
+            inward=passage.inward,
+            grant=passage.grant,
+            refused=refused or opening.refused,
         )
 
 

@@ -149,11 +149,11 @@ def enter(passage: Passage, yard: Yard, register: Register, plan: Plan) -> Judge
     stay = Stay(passage.id, known_by, judged.passage, limit=_limit(grant, at, plan))
     earlier = [each for each in yard.of(known_by) if at - _entry(each).at <= REMEMBERED_MS]
     yard.put(stay)
-    for each in earlier:
-        before = _entry(each)
-        judged.left("in_twice", {"since": before.at} | _named(tokens), (before.id,), heals=True)
-        if not yard.knows(each):
-            judged.stays.append(replace(each, lost=True))
+    if earlier:
+        before = tuple(each.id for each in earlier)
+        since = min(_entry(each).at for each in earlier)
+        judged.left("in_twice", {"since": since} | _named(tokens), before, heals=True)
+    judged.stays += [replace(each, lost=True) for each in earlier if not yard.knows(each)]
     _check_pair(judged, register)
     return judged
 
