@@ -54,6 +54,7 @@ class Opening:
     closed_at: int | None = None
     passage: str | None = None
     inward: bool = True  # the way of its passage
+    alone: bool = False  # it let a vehicle out that was not seen to come in
     grant: Grant | None = None
     refused: bool = False  # its vehicle names an authority that does not hold
 

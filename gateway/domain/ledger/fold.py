@@ -237,10 +237,12 @@ class Fold:
         said |= {key: value for key, value in opening.tokens._asdict().items() if value is not None}
         if opening.cause is not None:
             said["cause"] = opening.cause
-        # That somebody named an authority is in the record itself; that nobody passed, in those that may still come.
-        heals = code in ("nobody_passed", "unexplained_opening")
+        # Who goes out rests on what it came in on: a late record of another gate may tell of that.
+        needs_entry = opening.alone and code in ("no_authority", "authority_not_valid")
+        heals = needs_entry or code in ("nobody_passed", "unexplained_opening")
         until = self._deadline(opening) if heals else None
-        self._leave(code, opening.at, opening.lane, opening.id, opening.facts, said, until)
+        at, about = opening.at, opening.id
+        self._leave(code, at, opening.lane, about, opening.facts, said, until, whole_site=needs_entry)
 
     def _leave(
         self,
@@ -251,5 +253,7 @@ class Fold:
         facts: tuple[str, ...],
         params: dict[str, object] | dict[str, str],
         until: int | None = None,
+        *,
+        whole_site: bool = False,
     ) -> None:
-        self.pages.leftovers.append(Leftover(code, at, lane, about, facts, params, until))
+        self.pages.leftovers.append(Leftover(code, at, lane, about, facts, params, until, whole_site))

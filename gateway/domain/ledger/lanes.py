@@ -124,6 +124,7 @@ class LaneState:
             opening,
             passage=passage.id,
             inward=passage.inward,
+            alone=not passage.inward and passage.stay is None,
             grant=passage.grant,
             refused=refused or opening.refused,
         )

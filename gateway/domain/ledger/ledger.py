@@ -158,7 +158,7 @@ class GateLedger:
             if (over := overstay(stay, now, 0, fold.plan_at(now))) is not None:
                 params = over | {"inside": True}
                 yield Leftover(
-                    "overstayed", limit, entered.lane, entered.id, (entered.id,), params, now, True
+                    "overstayed", limit, entered.lane, entered.id, (entered.id,), params, limit, True
                 )
 
     # -- going on, and going back ---------------------------------------------------------------------------

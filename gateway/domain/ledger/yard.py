@@ -143,7 +143,7 @@ def enter(passage: Passage, yard: Yard, register: Register, plan: Plan) -> Judge
         judged.left("no_consent", {"vehicle": passage.vehicle} | _named(tokens))
     known_by = _known_by(tokens, at, doubt, register)
     if not known_by:
-        judged.left("unidentified", {"direction": "in", "read": passage.read})
+        judged.left("unidentified", {"direction": "in", "read": passage.read}, heals=True)
         return judged
     judged.passage = replace(judged.passage, stay=passage.id)
     stay = Stay(passage.id, known_by, judged.passage, limit=_limit(grant, at, plan))
@@ -176,12 +176,12 @@ def leave(passage: Passage, by_hand: bool, yard: Yard, register: Register, plan:
         grant, wrong = grant_of(tokens, at, doubt, False, register, plan)
     judged = Judged(replace(passage, grant=grant, stay=stay.id if stay is not None else None))
     if not known_by:
-        judged.left("unidentified", {"direction": "out", "read": passage.read})
+        judged.left("unidentified", {"direction": "out", "read": passage.read}, heals=True)
     elif stay is None:
         if wrong is not None:
-            judged.left("authority_not_valid", wrong | _named(tokens))
+            judged.left("authority_not_valid", wrong | _named(tokens), heals=True)
         judged.left("out_without_in", _named(tokens), heals=True)
-        _check_pair(judged, register)
+        _check_pair(judged, register, heals=True)
         judged.stays.append(Stay(passage.id, known_by, None, judged.passage))
     else:
         _check_swap(judged, stay, known_by, register)
@@ -223,7 +223,7 @@ def _limit(grant: Grant | None, at: int, plan: Plan) -> int | None:
     return limit if limit < FOREVER else None
 
 
-def _check_pair(judged: Judged, register: Register) -> None:
+def _check_pair(judged: Judged, register: Register, *, heals: bool = False) -> None:
     """One card, one car."""
     passage = judged.passage
     tokens = passage.tokens
@@ -238,7 +238,7 @@ def _check_pair(judged: Judged, register: Register) -> None:
     if not holding or any(each.tokens.plate == tokens.plate for each in holding):
         return
     if not _swap(passage, register):
-        judged.left("other_car", {"opened_for": holding[0].tokens.plate} | _named(tokens))
+        judged.left("other_car", {"opened_for": holding[0].tokens.plate} | _named(tokens), heals=heals)
 
 
 def _check_swap(judged: Judged, stay: Stay, known_by: Tokens, register: Register) -> None:
