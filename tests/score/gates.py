@@ -22,7 +22,8 @@ def main() -> int:
         wrong += len(result.wrong)
         print(
             f"day {seed}: {result.passages} passages, {result.facts} gate records, "
-            f"{result.leftovers.total()} left over, {result.doubted} doubted for a while, {len(result.wrong)} wrong, {result.seconds:.0f} s"
+            f"{result.leftovers.total()} left over, "
+            f"{result.doubted} doubted for a while, {len(result.wrong)} wrong, {result.seconds:.0f} s"
         )
         for code, count in sorted(result.leftovers.items()):
             print(f"  {code:<24}{count:>8}")

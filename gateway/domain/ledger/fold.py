@@ -119,7 +119,7 @@ class Fold:
         return entry.at + max(self._within(entry.at), WRITTEN_MS) + entry.doubt
 
     def _open(self, lane: Lane, state: LaneState, event: GateEvent) -> None:
-        opening, again = state.open(lane, event)
+        opening, again = state.take_opening(lane, event)
         if again:
             params = {"what": "opening"}
             facts = (event.id, opening.id)

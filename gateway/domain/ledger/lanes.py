@@ -44,7 +44,7 @@ class LaneState:
         )
         return other
 
-    def open(self, lane: Lane, event: GateEvent) -> tuple[Opening, bool]:
+    def take_opening(self, lane: Lane, event: GateEvent) -> tuple[Opening, bool]:
         """Take in an opening. Returns it, and whether the same device has told of it before.
 
         1. Somebody's `manual_open` and the barrier's `opened` belong together.
