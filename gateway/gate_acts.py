@@ -114,7 +114,6 @@ class GateActs:
                 said.get("host", ""),
                 said.get("goods", ""),
                 said.get("note", ""),
-                origin or None,
             )
             return self._put(authority, "issue", by, origin, work, now)
 

@@ -36,7 +36,7 @@ def authority_json(authority: Authority) -> Json:
     }
 
 
-def authority_from_json(shape: Json, origin: str | None) -> Authority:
+def authority_from_json(shape: Json) -> Authority:
     """The authority that `authority_json` wrote."""
     return Authority(
         shape["id"],
@@ -51,7 +51,6 @@ def authority_from_json(shape: Json, origin: str | None) -> Authority:
         shape["host"],
         shape["goods"],
         shape["note"],
-        origin,
         None if shape["revoked_at"] is None else parse_instant(shape["revoked_at"]),
         shape["revoked_by"],
     )

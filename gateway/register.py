@@ -32,15 +32,12 @@ async def read_authorities(store: Store, site: str, since: int) -> list[Authorit
         ]
         for last in (True, False)
     )
-    rows = [
-        *await store.actions(site, what=lasting),
-        *await store.actions(site, earliest, what=ending),
-    ]
+    kept = await store.actions(site, what=lasting)
+    kept += await store.actions(site, earliest, what=ending)
     latest: dict[str, Authority] = {}
-    for row in sorted(rows, key=lambda row: row.at):
-        # The last word on each says all of it.
-        if row.what.startswith("issue") or row.target in latest:
-            latest[row.target] = authority_from_json(msgspec.json.decode(row.body), row.origin or None)
+    for row in reversed(kept):
+        # From the oldest on: the last word on each says all of it.
+        latest[row.target] = authority_from_json(msgspec.json.decode(row.body))
     return [each for each in latest.values() if each.until >= since]
 
 

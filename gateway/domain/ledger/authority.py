@@ -90,7 +90,6 @@ class Authority:
     host: str = ""
     goods: str = ""
     note: str = ""
-    origin: str | None = None
     revoked_at: int | None = None
     revoked_by: str | None = None
 
@@ -160,7 +159,9 @@ class Register:
         """
         found: dict[str, Authority] = {}
         for index, token in zip(self._by_token, tokens, strict=True):
-            named = [self._by_id[each] for each in index.get(token, ())] if token is not None else []
+            if token is None or not (ids := index.get(token)):
+                continue
+            named = (self._by_id[each] for each in ids)
             for each in sorted(named, key=lambda each: (_ORDER[each.kind], each.at, each.id)):
                 if (not kinds or each.kind in kinds) and each.known_from <= at + doubt:
                     found.setdefault(each.id, each)

@@ -1,9 +1,11 @@
-"""The entries of the ledger: openings, passages, stays, and what is left over. Instants are ms since the epoch, UTC."""
+"""The entries of the ledger: openings, passages, stays, and what is left over. Instants are ms since the epoch, UTC.
+
+They are named tuples, as each passes through several hands, and a changed copy of a frozen dataclass is slow to make.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from gateway.domain.ledger.authority import Grant, Tokens
@@ -33,8 +35,7 @@ CODES: Final = (
 """What can be left over. Each is explained in docs/reasons.md."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """A barrier opened, as told by one device or by several."""
 
     id: str  # the fact that told of it first
@@ -42,6 +43,7 @@ class Opening:
     device: str
     at: int
     doubt: int
+    due: int  # when nothing can bear on it any more
     facts: tuple[str, ...]
     devices: tuple[str, ...]
     tokens: Tokens
@@ -59,8 +61,7 @@ class Opening:
     refused: bool = False  # its vehicle names an authority that does not hold
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """A vehicle went through a lane."""
 
     id: str
@@ -68,6 +69,7 @@ class Passage:
     device: str
     at: int
     doubt: int
+    due: int  # when no opening can be for it any more
     inward: bool
     tokens: Tokens  # its own and those of its opening
     read: str | None = None  # what was given for a plate and is none
@@ -79,8 +81,7 @@ class Passage:
     stay: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
+class Stay(NamedTuple):
     """An entry, matched with its exit. One of the two may be missing."""
 
     id: str
@@ -97,8 +98,7 @@ class Stay:
         return self.left is None and not self.lost
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(NamedTuple):
     """What does not balance. `until`: a record from before this instant may still explain it."""
 
     code: str
@@ -106,7 +106,7 @@ class Leftover:
     lane: Lane
     about: str  # the fact that it is about first of all
     facts: tuple[str, ...]
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any]
     until: int | None = None  # None: what is known says it, and nothing that may come makes it untrue
     whole_site: bool = False  # a record of any gate may explain it, not only one of this lane
 

@@ -7,7 +7,7 @@ that comes late is taken in by going back to a copy from before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.domain.calendar import FOREVER
@@ -66,7 +66,10 @@ class Fold:
 
     def plan_at(self, at: int) -> Plan:
         """The version of the plan in force at an instant."""
-        return next((plan for plan in reversed(self._plans) if plan.holds_from <= at), self._plans[0])
+        for plan in reversed(self._plans):
+            if plan.holds_from <= at:
+                return plan
+        return self._plans[0]
 
     def take(self, event: GateEvent) -> None:
         """The next event."""
@@ -92,10 +95,10 @@ class Fold:
         for lane, state in self.lanes.items():
             if not state.openings and not state.waiting:
                 continue
-            over = [each for each in state.openings if self._deadline(each) < now]
+            over = [each for each in state.openings if each.due < now]
             if over:
-                state.openings = [each for each in state.openings if self._deadline(each) >= now]
-                for opening in sorted(over, key=self._deadline):
+                state.openings = [each for each in state.openings if each.due >= now]
+                for opening in sorted(over, key=lambda each: each.due):
                     self._write_opening(state, opening)
             kept: list[Passage] = []
             for passage in state.waiting:
@@ -103,23 +106,25 @@ class Fold:
                 wanted = any(
                     each.passage is None and may_pass(each, passage, within) for each in state.openings
                 )
-                if wanted or self._deadline(passage) >= now:
+                if wanted or passage.due >= now:
                     kept.append(passage)
                 else:
                     self._write_unopened(lane, passage)
             state.waiting = kept
-            under_way: list[Opening | Passage] = [*state.openings, *state.waiting]
-            for each in under_way:
-                self._due = min(self._due, max(self._deadline(each), now))
+            dues = [each.due for each in state.openings] + [each.due for each in kept]
+            if dues:
+                self._due = min(self._due, max(min(dues), now))
 
     def _within(self, at: int) -> int:
         return self.plan_at(at).gate_rules.pass_within_s * 1000
 
-    def _deadline(self, entry: Opening | Passage) -> int:
-        return entry.at + max(self._within(entry.at), WRITTEN_MS) + entry.doubt
+    def _due_of(self, event: GateEvent) -> int:
+        """When nothing can bear on an opening or a passage any more."""
+        at = event.occurred_at
+        return at + max(self._within(at), WRITTEN_MS) + event.uncertainty
 
     def _open(self, lane: Lane, state: LaneState, event: GateEvent) -> None:
-        opening, again = state.take_opening(lane, event)
+        opening, again = state.take_opening(lane, event, self._due_of(event))
         if again:
             params = {"what": "opening"}
             facts = (event.id, opening.id)
@@ -127,10 +132,10 @@ class Fold:
         is_new = opening.facts == (event.id,)
         if is_new and (passage := state.seen_before(opening)) is not None:
             state.waiting.remove(passage)
-            passage = replace(passage, opening=opening.id)
+            passage = passage._replace(opening=opening.id)
             state.passed_by(opening, passage)
             self.pages.passages.append(passage)
-        self._due = min(self._due, self._deadline(opening))
+        self._due = min(self._due, opening.due)
 
     def _pass(self, lane: Lane, state: LaneState, event: GateEvent, plan: Plan) -> None:
         tokens = tokens_of(event.pass_no, event.card, event.plate)
@@ -140,6 +145,7 @@ class Fold:
             event.device,
             event.occurred_at,
             event.uncertainty,
+            self._due_of(event),
             event.event is GateEventKind.VEHICLE_IN,
             tokens,
             None if tokens.plate is not None else (event.plate or "")[:LONGEST_READ] or None,
@@ -154,7 +160,7 @@ class Fold:
             self._leave("reported_twice", passage.at, lane, passage.id, (passage.id, known.id), params)
             return
         if opening is not None:
-            passage = replace(passage, opening=opening.id, tokens=tokens.over(opening.tokens))
+            passage = passage._replace(opening=opening.id, tokens=tokens.over(opening.tokens))
         if passage.inward:
             judged = enter(passage, self.yard, self._register, plan)
         else:
@@ -166,7 +172,7 @@ class Fold:
         state.passed.append(passage)
         if opening is None:
             state.waiting.append(passage)
-            self._due = min(self._due, self._deadline(passage))
+            self._due = min(self._due, passage.due)
         else:
             refused = any(each.code == "authority_not_valid" for each in judged.leftovers)
             state.passed_by(opening, passage, refused=refused)
@@ -202,7 +208,7 @@ class Fold:
             self._leave_lane(code, opening, params)
         if opening.passage is None:
             self._leave_lane("nobody_passed", opening, {})
-        self.pages.openings.append(replace(opening, grant=grant))
+        self.pages.openings.append(opening._replace(grant=grant))
 
     def _other_car(self, state: LaneState, opening: Opening) -> Opening:
         """Nobody passed for whom it was opened, but somebody else did."""
@@ -211,7 +217,7 @@ class Fold:
         if other is None:
             return opening
         state.waiting.remove(other)
-        passage = replace(other, opening=opening.id)
+        passage = other._replace(opening=opening.id)
         self.pages.passages.append(passage)
         tokens = opening.tokens
         params = {"opened_for": tokens.plate, "card": tokens.card, "plate": passage.tokens.plate}
@@ -224,7 +230,7 @@ class Fold:
             {key: value for key, value in params.items() if value is not None},
             passage.at + passage.doubt,
         )
-        return replace(opening, passage=passage.id, inward=passage.inward)
+        return opening._replace(passage=passage.id, inward=passage.inward)
 
     def _write_unopened(self, lane: Lane, passage: Passage) -> None:
         self.pages.passages.append(passage)
@@ -240,7 +246,7 @@ class Fold:
         # Who goes out rests on what it came in on: a late record of another gate may tell of that.
         needs_entry = opening.alone and code in ("no_authority", "authority_not_valid")
         heals = needs_entry or code in ("nobody_passed", "unexplained_opening")
-        until = self._deadline(opening) if heals else None
+        until = opening.due if heals else None
         at, about = opening.at, opening.id
         self._leave(code, at, opening.lane, about, opening.facts, said, until, whole_site=needs_entry)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from gateway.domain.facts import GateEvent, GateEventKind
@@ -44,8 +43,10 @@ class LaneState:
         )
         return other
 
-    def take_opening(self, lane: Lane, event: GateEvent) -> tuple[Opening, bool]:
+    def take_opening(self, lane: Lane, event: GateEvent, due: int) -> tuple[Opening, bool]:
         """Take in an opening. Returns it, and whether the same device has told of it before.
+
+        `due`: when nothing can bear on it any more.
 
         1. Somebody's `manual_open` and the barrier's `opened` belong together.
         2. So does what two devices of the gate say, where one of the two does not know the vehicle.
@@ -60,6 +61,7 @@ class LaneState:
             event.device,
             event.occurred_at,
             event.uncertainty,
+            due,
             (event.id,),
             (event.device,),
             tokens,
@@ -74,8 +76,7 @@ class LaneState:
             since = fresh.at - known.at
             again = _is_repeated(known, fresh) and since <= TOLD_TWICE_MS
             if again or _is_written(known, fresh, since) or _is_of_another_device(known, fresh, since):
-                self.openings[place] = merged = replace(
-                    known,
+                self.openings[place] = merged = known._replace(
                     facts=(*known.facts, event.id),
                     devices=tuple(dict.fromkeys((*known.devices, event.device))),
                     tokens=known.tokens.over(tokens),
@@ -92,7 +93,7 @@ class LaneState:
     def close(self, at: int) -> None:
         """The barrier is down."""
         self.openings = [
-            replace(each, closed_at=at) if each.closed_at is None else each for each in self.openings
+            each._replace(closed_at=at) if each.closed_at is None else each for each in self.openings
         ]
 
     def opening_for(self, passage: Passage, within_ms: int) -> Opening | None:
@@ -120,8 +121,7 @@ class LaneState:
     def passed_by(self, opening: Opening, passage: Passage, *, refused: bool = False) -> None:
         """A vehicle passed by an opening. `refused`: what is wrong with its authority is noted already."""
         place = next(place for place, each in enumerate(self.openings) if each.id == opening.id)
-        self.openings[place] = replace(
-            opening,
+        self.openings[place] = opening._replace(
             passage=passage.id,
             inward=passage.inward,
             alone=not passage.inward and passage.stay is None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.domain.calendar import FOREVER
@@ -136,7 +136,7 @@ def enter(passage: Passage, yard: Yard, register: Register, plan: Plan) -> Judge
     """
     tokens, at, doubt = passage.tokens, passage.at, passage.doubt
     grant, wrong = grant_of(tokens, at, doubt, True, register, plan)
-    judged = Judged(replace(passage, grant=grant))
+    judged = Judged(passage._replace(grant=grant))
     if wrong is not None:
         judged.left("authority_not_valid", wrong | _named(tokens))
     if passage.vehicle in NEEDS_CONSENT and not _holding(register, tokens, at, doubt, AuthorityKind.CONSENT):
@@ -145,7 +145,7 @@ def enter(passage: Passage, yard: Yard, register: Register, plan: Plan) -> Judge
     if not known_by:
         judged.left("unidentified", {"direction": "in", "read": passage.read}, heals=True)
         return judged
-    judged.passage = replace(judged.passage, stay=passage.id)
+    judged.passage = judged.passage._replace(stay=passage.id)
     stay = Stay(passage.id, known_by, judged.passage, limit=_limit(grant, at, plan))
     earlier = [each for each in yard.of(known_by) if at - _entry(each).at <= REMEMBERED_MS]
     yard.put(stay)
@@ -153,7 +153,7 @@ def enter(passage: Passage, yard: Yard, register: Register, plan: Plan) -> Judge
         before = tuple(each.id for each in earlier)
         since = min(_entry(each).at for each in earlier)
         judged.left("in_twice", {"since": since} | _named(tokens), before, heals=True)
-    judged.stays += [replace(each, lost=True) for each in earlier if not yard.knows(each)]
+    judged.stays += [each._replace(lost=True) for each in earlier if not yard.knows(each)]
     _check_pair(judged, register)
     return judged
 
@@ -174,7 +174,7 @@ def leave(passage: Passage, by_hand: bool, yard: Yard, register: Register, plan:
     wrong: dict[str, object] | None = None
     if grant is None:
         grant, wrong = grant_of(tokens, at, doubt, False, register, plan)
-    judged = Judged(replace(passage, grant=grant, stay=stay.id if stay is not None else None))
+    judged = Judged(passage._replace(grant=grant, stay=stay.id if stay is not None else None))
     if not known_by:
         judged.left("unidentified", {"direction": "out", "read": passage.read}, heals=True)
     elif stay is None:
@@ -209,7 +209,7 @@ def _end(judged: Judged, stay: Stay, plan: Plan) -> None:
     entered, passage, tariff = _entry(stay), judged.passage, plan.gate_rules.tariff
     charged = tariff is not None and entered.grant is not None and entered.grant.kind in TEMPORARY
     cost = fee(tariff, (passage.at - entered.at) // 1000) if charged and tariff is not None else None
-    judged.stays.append(replace(stay, left=passage, fee=cost))
+    judged.stays.append(stay._replace(left=passage, fee=cost))
     if (over := overstay(stay, passage.at, passage.doubt, plan)) is not None:
         judged.left("overstayed", over, (entered.id,), heals=True)
 
