@@ -137,6 +137,7 @@ class Reference:
                 and (event.event == "manual_open") != by_person
                 and (hand or barrier in (None, "unknown"))
                 and agree
+                and (known.closed is None if by_person else hand or known.grant is None)
             )  # [2]
             devices = {each.device for each in known.events}
             several = (

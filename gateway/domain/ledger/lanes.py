@@ -21,6 +21,7 @@ CLOSING_MS: Final = 5_000
 """So long after `closed` a passage may still be told of: the last axle, and the record of it."""
 
 _BY_HAND: Final = frozenset({"manual", "remote"})
+_UNSAID: Final = (None, "unknown")
 
 
 class LaneState:
@@ -157,9 +158,13 @@ def _is_repeated(known: Opening, fresh: Opening) -> bool:
 def _is_written(known: Opening, fresh: Opening, since: int) -> bool:
     if known.written is fresh.written or known.forced or fresh.forced or since > WRITTEN_MS:
         return False
-    barrier = fresh if known.written else known
-    agree = known.tokens.share(fresh.tokens) or not (known.tokens and fresh.tokens)
-    return agree and (barrier.by_hand or barrier.cause in (None, "unknown"))
+    if not (known.tokens.share(fresh.tokens) or not (known.tokens and fresh.tokens)):
+        return False
+    if known.written:
+        # A barrier that opens once it was down has opened anew.
+        return known.closed_at is None and (fresh.by_hand or fresh.cause in _UNSAID)
+    # What rests on something already needs no person's word: that is another opening.
+    return known.by_hand or (known.cause in _UNSAID and known.grant is None)
 
 
 def _is_of_another_device(known: Opening, fresh: Opening, since: int) -> bool:

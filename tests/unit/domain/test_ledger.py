@@ -188,6 +188,18 @@ def test_a_person_who_opens_says_why(gate: Gatehouse) -> None:
     assert gate.codes() == []
 
 
+def test_a_persons_opening_is_not_mixed_up_with_one_that_needs_nobodys_word(gate: Gatehouse) -> None:
+    for plate in (CAR, OTHER):
+        gate.register("resident", plate)
+    gate.says("08:00:00", "vehicle_in", plate=CAR, device="camera-east")
+    gate.says("08:00:02", "opened")
+    gate.says("08:00:10", "closed")
+    gate.says("08:00:25", "manual_open", by="li", note="Reader is broken")
+    gate.says("08:00:30", "vehicle_in", plate=OTHER)
+    assert gate.codes() == []
+    assert [each.grant and each.grant.kind for each in gate.shown().openings] == ["resident", "person"]
+
+
 @pytest.mark.parametrize("said", [{}, {"by": "li"}, {"note": "Ambulance"}, {"by": " ", "note": " "}])
 def test_an_opening_by_hand_without_person_or_reason_is_unexplained(
     gate: Gatehouse, said: dict[str, str]
