@@ -121,6 +121,8 @@ class GateEvent(Fact):
     pass_no: str | None = None
     by: str | None = None
     note: str | None = None
+    vehicle: str | None = None
+    goods: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -238,6 +238,25 @@ class EscalationStep:
     to: tuple[str, ...]  # roles or people
 
 
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What a temporary stay costs. Money is in hundredths of the currency's unit."""
+
+    unit_s: int
+    fee: int  # for each begun unit
+    free_s: int = 0
+    daily_cap: int | None = None  # the most for 24 hours
+
+
+@dataclass(frozen=True, slots=True)
+class GateRules:
+    """How the gate ledger matches and charges (docs/ledger.md)."""
+
+    pass_within_s: int = 60  # how long after its opening a vehicle may pass
+    longest_stay_s: int | None = None  # of a vehicle on a ticket, a pass or a visit
+    tariff: Tariff | None = None
+
+
 DEFAULT_SETTLE_S: Final = 12 * 3600
 DEFAULT_REPEAT_S: Final = 30 * 60
 DEFAULT_PRE_NOTICE_S: Final = 5 * 60
@@ -265,6 +284,16 @@ class Plan:
     settle_after_s: int = DEFAULT_SETTLE_S
     repeat_s: int = DEFAULT_REPEAT_S
     """After the last step of the ladder an alert that nobody acknowledges is told again so often; 0: never."""
+    gate_rules: GateRules = GateRules()
+
+    @cached_property
+    def gate_places(self) -> Mapping[str, str]:
+        """Where each gate device stands: at the first post that it serves, else at a gate of its own."""
+        return {
+            device.id: device.posts[0] if device.posts else device.id
+            for device in self.devices
+            if device.kind is DeviceKind.GATE
+        }
 
     @cached_property
     def checkpoint_by_tag(self) -> Mapping[str, str]:

@@ -119,6 +119,8 @@ class GateRecord(Record, tag="gate", gc=False, kw_only=True):
     pass_no: _Short | None = msgspec.field(name="pass", default=None)
     by: _Short | None = None
     note: _Text | None = None
+    vehicle: Literal["car", "large", "dangerous", "other"] | None = None
+    goods: bool | None = None
 
 
 class ReportRecord(Record, tag="report", gc=False, kw_only=True):
@@ -387,6 +389,8 @@ def _gate(record: GateRecord, common: _Common) -> GateEvent:
         record.pass_no,
         record.by,
         record.note,
+        record.vehicle,
+        record.goods or False,
     )
 
 

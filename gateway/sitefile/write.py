@@ -18,6 +18,7 @@ from gateway.domain.plan import (
     Cadence,
     Duty,
     Every,
+    GateRules,
     Leg,
     Plan,
     Route,
@@ -25,7 +26,7 @@ from gateway.domain.plan import (
 )
 from gateway.domain.strength import Strength
 from gateway.sitefile.duties import usual_pre_notice
-from gateway.sitefile.kinds import NEVER, is_uid, show_duration, show_time
+from gateway.sitefile.kinds import NEVER, is_uid, show_duration, show_money, show_time
 
 Document = dict[str, Any]
 """A site file as plain data: maps, lists, texts and numbers, ready for JSON."""
@@ -73,6 +74,7 @@ def document(plan: Plan) -> Document:
         night=_span(plan.night),
         settle_after=settle,
         repeat=repeat,
+        gate_rules=_gate_rules(plan.gate_rules),
         shifts=[_given(id=shift.id, **_span(shift.span), name=dict(shift.name)) for shift in plan.shifts],
         people=[
             _given(id=person.id, name=dict(person.name), role=person.role, card=person.card)
@@ -104,6 +106,23 @@ def document(plan: Plan) -> Document:
         routes=[_route(route) for route in plan.routes],
         duties=[_duty(duty, every_post) for duty in plan.duties],
         escalation=[{"after": show_duration(step.after_s), "to": list(step.to)} for step in plan.escalation],
+    )
+
+
+def _gate_rules(rules: GateRules) -> Document:
+    usual, tariff = GateRules(), rules.tariff
+    within = None if rules.pass_within_s == usual.pass_within_s else show_duration(rules.pass_within_s)
+    return _given(
+        pass_within=within,
+        longest_stay=None if rules.longest_stay_s is None else show_duration(rules.longest_stay_s),
+        tariff=None
+        if tariff is None
+        else _given(
+            free=_some(tariff.free_s),
+            unit=show_duration(tariff.unit_s),
+            fee=show_money(tariff.fee),
+            daily_cap=None if tariff.daily_cap is None else show_money(tariff.daily_cap),
+        ),
     )
 
 

@@ -127,6 +127,7 @@ STEPS: Final = (
     """
     ALTER TABLE facts ADD COLUMN tap TEXT;
     CREATE INDEX facts_tapped ON facts (site, tap) WHERE tap IS NOT NULL;
+    CREATE INDEX actions_by_what ON actions (site, what, at);
     """,
 )
 

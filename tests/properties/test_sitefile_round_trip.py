@@ -26,6 +26,7 @@ from gateway.domain.plan import (
     DutyKind,
     EscalationStep,
     Every,
+    GateRules,
     Leg,
     Names,
     Order,
@@ -36,6 +37,7 @@ from gateway.domain.plan import (
     Route,
     Shift,
     Span,
+    Tariff,
     Times,
 )
 from gateway.domain.strength import Strength
@@ -53,6 +55,19 @@ names = st.dictionaries(st.sampled_from(["zh", "en", "zh-Hant"]), texts, min_siz
 maybe_names: st.SearchStrategy[Names] = st.just({}) | names
 minutes = st.integers(0, DAY_MIN - 1)
 seconds = st.integers(0, YEAR_S)
+gate_rules = st.builds(
+    GateRules,
+    st.integers(1, 3600),
+    st.none() | st.integers(1, YEAR_S),
+    st.none()
+    | st.builds(
+        Tariff,
+        st.integers(1, YEAR_S),
+        st.integers(0, 999_999_999),
+        st.integers(0, YEAR_S),
+        st.none() | st.integers(0, 999_999_999),
+    ),
+)
 uids = st.binary(min_size=4, max_size=10).map(lambda uid: uid.hex().upper())
 places = st.floats(-1e6, 1e6).map(lambda place: round(place, 3) + 0.0)
 
@@ -193,6 +208,7 @@ def plans(draw: st.DrawFn) -> Plan:
             EscalationStep(at, tuple(draw(lists(st.sampled_from(["guard", "manager"]), 1)))) for at in after
         ),
         settle_after_s=draw(st.just(DEFAULT_SETTLE_S) | seconds),
+        gate_rules=draw(gate_rules),
     )
     if not plan.posts and not plan.routes:
         return plan
