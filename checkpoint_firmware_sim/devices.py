@@ -6,6 +6,7 @@ from random import Random
 from typing import Any, Final
 
 from checkpoint_firmware_sim.device import ACK_TIMEOUT, Device, Environment
+from checkpoint_firmware_sim.sun_tag import SUN_URL
 from checkpoint_firmware_sim.times import SECOND
 from gateway.domain.plan import DeviceKind
 
@@ -25,10 +26,12 @@ class Scanner(Device):
         self.guard = guard
 
     def scan(self, tag: str) -> None:
-        """A tag is read: an upper-case hex UID, or the text of a QR code."""
+        """A tag is read: an upper-case hex UID, the message of a tag that makes them, or the text of a QR code."""
         rssi = self._random.randint(-71, -48)
-        if set(tag) <= _HEX:
+        if set(tag) <= HEX:
             self.record("scan", tag=tag, guard=self.guard, battery=self.battery, rssi=rssi)
+        elif tag.startswith(SUN_URL):
+            self.record("scan", sun=tag, guard=self.guard, battery=self.battery, rssi=rssi)
         else:
             self.record("scan", qr=tag, guard=self.guard, battery=self.battery)
 
@@ -66,7 +69,7 @@ class Console(Device):
         self.record("radio", post=post, outcome=outcome, by=by, note=note)
 
 
-_HEX: Final = frozenset("0123456789ABCDEF")
+HEX: Final = frozenset("0123456789ABCDEF")
 _KINDS: Final[dict[DeviceKind, type[Device]]] = {
     DeviceKind.SCANNER: Scanner,
     DeviceKind.READER: Scanner,

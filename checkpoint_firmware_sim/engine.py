@@ -16,9 +16,10 @@ from typing import Final, Protocol
 
 from checkpoint_firmware_sim.deeds import Call, Walk
 from checkpoint_firmware_sim.device import ACK_TIMEOUT, Device
-from checkpoint_firmware_sim.devices import Console, GateController, Scanner, make_device
+from checkpoint_firmware_sim.devices import HEX, Console, GateController, Scanner, make_device
 from checkpoint_firmware_sim.makers import NATIVE, Speech, make_twin
 from checkpoint_firmware_sim.scenario import Deviation, Scenario, What, check_against
+from checkpoint_firmware_sim.sun_tag import UID_DIGITS, SunTag
 from checkpoint_firmware_sim.times import HOUR, SECOND
 from checkpoint_firmware_sim.timetable import Timetable, make_timetable
 from checkpoint_firmware_sim.traffic import GateDeed
@@ -136,6 +137,12 @@ class ScenarioRun:
             )
             for spec in plan.devices
         }
+        self._sun_tags = {
+            tag: SunTag(tag, scenario.sun_master, Random(f"{self.seed}|{tag}"))
+            for point in plan.checkpoints
+            for tag in point.tags
+            if scenario.sun_master is not None and len(tag) == UID_DIGITS and set(tag) <= HEX
+        }
         self._file_all()
 
     # What devices live in
@@ -250,7 +257,8 @@ class ScenarioRun:
     def _scan(self, scanner: Scanner, walk: Walk, checkpoint: str) -> None:
         if scanner.alive:
             scanner.badge(walk.walker.badge)
-            scanner.scan(self.plan.checkpoint_by_id[checkpoint].tags[0])
+            tag = self.plan.checkpoint_by_id[checkpoint].tags[0]
+            scanner.scan(self._sun_tags[tag].tap() if tag in self._sun_tags else tag)
 
     def _places_unrecorded(self, walk: Walk) -> set[int]:
         return {place for walked, place in self._unrecorded if walked == id(walk)}

@@ -107,6 +107,9 @@ class Scenario:
     speed: float = 60.0
     traffic_per_hour: float = 6.0  # vehicles in and out at each gate
     network: Rough = Rough()
+    sun_master: bytes | None = (
+        None  # tags with a UID of 7 bytes make messages (SUN) with keys that come of it
+    )
     deviations: tuple[Deviation, ...] = field(default=())
 
 
@@ -168,6 +171,12 @@ def _network(entry: Any) -> Rough:
     return Rough(**_members(entry, _ROUGH, (), ""))
 
 
+def _master_key(value: object) -> bytes:
+    if not isinstance(value, str) or len(value) != 64:
+        raise ValueError("must be a key of 64 hex digits in quotes")
+    return bytes.fromhex(value)
+
+
 def _switch(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{value!r} is neither true nor false")
@@ -188,6 +197,7 @@ _SCENARIO: Final[Mapping[str, Any]] = {
     "speed": float,
     "traffic_per_hour": float,
     "network": _network,
+    "sun_master": _master_key,
 }
 _DEVIATION: Final[Mapping[str, Any]] = {
     "what": What,

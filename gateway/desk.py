@@ -9,7 +9,9 @@ import msgspec
 
 from gateway.domain.alerts import KEEP_CLOSED_MS, Alert
 from gateway.domain.calendar import FOREVER
-from gateway.domain.facts import AnyFact
+from gateway.domain.facts import AnyFact, Scan
+from gateway.domain.ledger.ledger import KEEP_MS
+from gateway.domain.ledger.ledger import LOOK_BACK_MS as LEDGER_BACK_MS
 from gateway.domain.notices import Notice
 from gateway.domain.plan import Plan
 from gateway.domain.silences import LONGEST_MS, Silence
@@ -17,6 +19,7 @@ from gateway.domain.verdicts import Excuse, Verdict, VerdictChange
 from gateway.domain.watch import Changes, Watch
 from gateway.ingest.doors import SiteDoors
 from gateway.ingest.records import AnyRecord, RefusedError, decode, make_fact
+from gateway.register import read_authorities, read_explanations
 from gateway.shapes import alert_from_json, alert_json, notice_json, occurrence_json, silence_from_json
 from gateway.store.port import ActionRow, AlertRow, Commit, FactRow, NoticeRow, Store, VerdictRow
 
@@ -62,6 +65,7 @@ class Desk:
         kept = await store.alerts(site, since=now - KEEP_CLOSED_MS, limit=_ALL)
         alerts = [alert_from_json(shape) for shape in kept]
         excuses = await store.actions(site, records_from, what=("excuse",))
+        gates_from = now - KEEP_MS - LEDGER_BACK_MS
         watch = Watch(
             plans,
             since=max(start, begin),
@@ -73,7 +77,10 @@ class Desk:
             silences=await read_silences(store, site, now),
             excuses=[excuse_from_row(row) for row in excuses],
             blind=[(row.since, row.until) for row in await store.blind(signed_from)],
+            taps=await read_taps(store, site, start),
+            authorities=await read_authorities(store, site, min(start, gates_from)),
         )
+        watch.ledger.explained |= await read_explanations(store, site, gates_from)
         desk = cls(plans, watch)
         recent = min(now - WARM_UP_MS, start if since is not None else now)
         facts: list[AnyFact] = []
@@ -132,6 +139,12 @@ class Desk:
         )
 
 
+async def read_taps(store: Store, site: str, before: int) -> list[Scan]:
+    """Of each tag that counts its readings the scan with the highest counter before an instant (ms)."""
+    facts = [fact_from_row(row) for row in await store.last_taps(site, before)]
+    return [fact for fact in facts if isinstance(fact, Scan)]
+
+
 async def read_silences(store: Store, site: str, now: int) -> list[Silence]:
     """The silences that have not ended, and those that ended within the last two days."""
     rows = await store.actions(site, now - LONGEST_MS - KEEP_CLOSED_MS, what=("silence", "unsilence"))
@@ -179,7 +192,13 @@ def _record_and_fact(row: FactRow) -> tuple[AnyRecord, AnyFact]:
         record = decode(row.body)
         # When it happened was worked out when it came in, and stays as it was stored.
         return record, make_fact(
-            record, row.device, row.occurred_at, row.received_at, row.uncertainty, row.clock_error
+            record,
+            row.device,
+            row.occurred_at,
+            row.received_at,
+            row.uncertainty,
+            row.clock_error,
+            row.tap,
         )
     except RefusedError as error:
         raise ValueError(f"the stored record {row.site}/{row.device}/{row.boot}/{row.seq}: {error}") from None

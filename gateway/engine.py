@@ -32,6 +32,7 @@ from gateway.domain.verdicts import Reason
 from gateway.ingest.delivery import Delivery, Link
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.intake import Intake, Taken
+from gateway.ingest.tag_keys import KeyRing
 from gateway.store.port import ActionRow, BlindRow, Commit, PlanRow, Store, StoreError
 
 T = TypeVar("T")
@@ -82,12 +83,18 @@ class Work:
 class Engine:
     """All sites of one process."""
 
-    def __init__(self, store: Store, clock: Clock, send_down: SendDown | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        send_down: SendDown | None = None,
+        tag_keys: KeyRing | None = None,
+    ) -> None:
         self.store = store
         self.clock = clock
         self.send_down = send_down
         self.desks: dict[str, Desk] = {}
-        self.intake = Intake(self.doors)
+        self.intake = Intake(self.doors, tag_keys)
         self.listeners: list[Callable[[set[str]], None]] = []
         """Called with the sites that changed, after each commit."""
         self.store_error: str | None = None
@@ -502,7 +509,7 @@ class Engine:
         self, site: str, versions: list[Plan], work: Work, now: int, since: int | None = None
     ) -> None:
         await self._write_before(work)
-        desk = await Desk.rebuild(versions, self.store, now, since)
+        desk = await self._until_it_works(lambda: Desk.rebuild(versions, self.store, now, since))
         if self.deaf_since is not None:
             desk.watch.deaf(self.deaf_since, None, now)
         if (old := self.desks.get(site)) is not None:
@@ -536,10 +543,16 @@ class Engine:
 
     async def _store(self, commit: Commit) -> None:
         """Write a commit, however long it takes: nothing is acknowledged before."""
+        await self._until_it_works(lambda: self.store.commit(commit))
+        self.commits += 1
+        self._signed_at = self.clock.elapsed()
+
+    async def _until_it_works(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the store answers, however long it takes until it does. Health tells meanwhile."""
         attempt = 0
         while True:
             try:
-                await self.store.commit(commit)
+                answer = await ask()
             except StoreError as error:
                 wait = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
                 if self.store_error is None:
@@ -551,9 +564,7 @@ class Engine:
             if self.store_error is not None:
                 log.info("the store works again after %d attempts", attempt)
                 self.store_error = None
-            self.commits += 1
-            self._signed_at = self.clock.elapsed()
-            return
+            return answer
 
     def _send_acks(self) -> None:
         """Tell the devices up to where everything of theirs is stored for good."""

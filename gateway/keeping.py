@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.clock import SYSTEM_CLOCK
 from gateway.passwords import Passwords, password_json
-from gateway.service import hold
+from gateway.store.opening import open_store
 from gateway.store.port import Commit, KeyRow, Store
-from gateway.store.sqlite import SqliteStore
 from gateway.tokens import Tokens, token_json
 
 T = TypeVar("T")
@@ -62,14 +60,15 @@ class KeysOfStore:
         await self._store.commit(Commit(row.at if last_sign is None else last_sign, keys=[row]))
 
 
-async def change_keys(path: Path, do: Callable[[KeysOfStore], Awaitable[T]]) -> T:
-    """Do something about the secrets of a database, and let go of it. Raises `InUseError` while a gateway uses it."""
-    lock = hold(path)
+async def change_keys(
+    database: str, do: Callable[[KeysOfStore], Awaitable[T]], *, existing: bool = False
+) -> T:
+    """Do something about the secrets of a database (its URL), and let go of it. `existing`: make none.
+
+    Raises `InUseError` while a gateway uses it.
+    """
+    store = await open_store(database, alone=True, existing=existing)
     try:
-        store = await SqliteStore.open(path)
-        try:
-            return await do(KeysOfStore(store, await store.keys(), "console"))
-        finally:
-            await store.close()
+        return await do(KeysOfStore(store, await store.keys(), "console"))
     finally:
-        lock.close()
+        await store.close()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import secrets
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gateway import sitefile
 from gateway.clock import Clock
@@ -26,14 +25,15 @@ from gateway.ingest.mqtt.identity import Refusal, trust
 from gateway.ingest.mqtt.reasons import Reason
 from gateway.ingest.serial.health import LineHealth
 from gateway.ingest.serial.line import Lines
+from gateway.ingest.tag_keys import load_tag_keys
 from gateway.links import load_links, unplanned
 from gateway.notify.channels import load_channels
 from gateway.notify.courier import Courier
 from gateway.passwords import KIND as PASSWORD
 from gateway.passwords import Passwords
 from gateway.settings import Settings
+from gateway.store.opening import open_store
 from gateway.store.port import Commit, KeyRow, PlanRow, Store
-from gateway.store.sqlite import SqliteStore
 from gateway.tokens import Tokens
 
 log = logging.getLogger("gateway")
@@ -46,10 +46,6 @@ BROKER_FILTERS = ("patrol/v1/+/+/up", "patrol/v1/+/+/state")
 
 class ServiceError(Exception):
     """The service cannot start; the message says why and what to do."""
-
-
-class InUseError(ServiceError):
-    """Another process holds the database."""
 
 
 class Service:
@@ -71,7 +67,6 @@ class Service:
         self.tokens = Tokens()
         self.passwords = Passwords()
         self._ticking: asyncio.Task[None] | None = None
-        self._lock: IO[str] | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Service:
@@ -87,17 +82,16 @@ class Service:
 
     async def _start(self) -> None:
         settings = self.settings
-        path = settings.database_path
         channels = load_channels(settings.channels) if settings.channels is not None else []
+        tag_keys = load_tag_keys(settings.tag_keys) if settings.tag_keys is not None else None
         if settings.links is not None:
             self.links = load_links(settings.links)
         settings.data.mkdir(parents=True, exist_ok=True)
-        self._lock = hold(path)
-        self.store = await SqliteStore.open(path)
+        self.store = await open_store(settings.database, alone=True)
         keys = await self.store.keys()
         self.tokens, self.passwords = Tokens(keys), Passwords(keys)
         settings.check_reach(bool(self.tokens.live))
-        self.engine = Engine(self.store, self.clock)
+        self.engine = Engine(self.store, self.clock, tag_keys=tag_keys)
         address = settings.embedded_address
         try:
             self.foreign = Foreign(
@@ -264,25 +258,6 @@ class Service:
             await self.client.close()
         if hasattr(self, "store"):
             await self.store.close()
-        if self._lock is not None:
-            self._lock.close()
-
-
-def hold(path: Path) -> IO[str]:
-    """Hold the database for this process until the answer is closed: two writers would break its hash chain.
-
-    Raises `InUseError`.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(path.name + ".lock").open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise InUseError(
-            f"another patrol-gateway uses the database {path}: stop it, or give this one its own PATROL_DATABASE"
-        ) from None
-    return lock
 
 
 def _client_id(data: Path) -> str:

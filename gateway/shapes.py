@@ -71,6 +71,7 @@ def occurrence_json(
                 "occurred_at": maybe_rfc3339(visit.occurred_at),
                 "received_at": maybe_rfc3339(visit.received_at),
                 "fact": visit.fact,
+                "strength": None if visit.strength is None else visit.strength.value,
             }
             for visit in occurrence.visits
         ]

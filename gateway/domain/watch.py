@@ -22,6 +22,9 @@ from gateway.domain.barrier import Gates
 from gateway.domain.calendar import FOREVER, Period
 from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Report, Scan, Signature, Status
 from gateway.domain.hearing import DeviceHearing, Hearing
+from gateway.domain.ledger.alarms import GateAlarms
+from gateway.domain.ledger.authority import Authority
+from gateway.domain.ledger.ledger import GateLedger
 from gateway.domain.notices import Notice, NoticeKind
 from gateway.domain.outages import Outages
 from gateway.domain.plan import DutyKind, Plan
@@ -86,6 +89,8 @@ class Watch:
         silences: Iterable[Silence] = (),
         excuses: Iterable[Excuse] = (),
         blind: Sequence[Period] = (),
+        taps: Iterable[Scan] = (),
+        authorities: Iterable[Authority] = (),
     ) -> None:
         """A watch over the plan's versions, in the order in which they take effect.
 
@@ -94,6 +99,8 @@ class Watch:
         `since`. `records_since`, `records_judged_from`: the same two of signatures and records, which are few
         and owed by the quarter and the year. `alerts`: the stored ones that are live or closed not long ago;
         `last_alert`: the highest number given to an alert so far. `blind`: when the gateway could not hear.
+        `taps`: of each tag that counts its readings, the scan with the highest counter from before `since`.
+        `authorities`: the register that the gate ledger goes by.
         """
         self.plans = tuple(plans)
         self.plan = plans[-1]
@@ -106,6 +113,8 @@ class Watch:
             self.outages.deaf(end)
         self._excuses = {excuse.occurrence: excuse for excuse in excuses}
         self.gates = Gates(self.plan)
+        self.ledger = GateLedger(self.plans, authorities)
+        self._gate_alarms = GateAlarms(self.plan, self.ledger)
         self.now = -FOREVER
         self._since = max(plans[0].holds_from, since if since is not None else -FOREVER)
         self._judged_from = judged_from if judged_from is not None else -FOREVER
@@ -117,7 +126,7 @@ class Watch:
         base_at = self._since if self._since > plans[0].holds_from else -FOREVER
         people = {token: person.id for plan in plans for token, person in plan.person_by_token.items()}
         self._rounds = RoundStrand(
-            partial(self._make_tracks, DutyKind.ROUND, None), base_at, self.plans, people
+            partial(self._make_tracks, DutyKind.ROUND, None), base_at, self.plans, people, taps
         )
         posts = {post for plan in plans for duty in plan.duties for post in duty.posts}
         self._radio: dict[str, RadioStrand] = {
@@ -183,6 +192,8 @@ class Watch:
         if isinstance(fact, Signature):
             records = self._records.get(fact.form)
             return records is not None and fact.occurred_at < records.base_at
+        if isinstance(fact, GateEvent):
+            return fact.occurred_at < self.ledger.base_at
         return False
 
     def step(self, now: int, facts: Sequence[AnyFact] = ()) -> Changes:
@@ -254,6 +265,11 @@ class Watch:
                 subjects = tuple(track.subject for track, _ in found)
                 yield Notice(key, self.plan.site, NoticeKind.DUE_SOON, now, to, None, subjects, duty_id, due)
 
+    def authorize(self, authority: Authority, now: int) -> None:
+        """Take an authority, or what has become of one, into the register; the next step tells what follows."""
+        self.ledger.put(authority)
+        self._gate_alarms.tell(self.alerts, now)
+
     def excuse(self, excuse: Excuse) -> bool:
         """Put an excuse beside an occurrence; the next step tells what follows. False when it is not remembered."""
         key = excuse.occurrence.rpartition("@")[0]
@@ -322,6 +338,7 @@ class Watch:
         calls: dict[str, list[RadioCall]] = {}
         signatures: dict[str, list[Signature]] = {}
         proofs: dict[str, DeviceHearing] = {}
+        at_gates: list[GateEvent] = []
         stored = now == -FOREVER
         for fact in facts:
             device = self.hearing.device(fact.device)
@@ -344,6 +361,7 @@ class Watch:
                 signatures.setdefault(fact.form, []).append(fact)
             elif isinstance(fact, GateEvent):
                 self.gates.take(fact, None if stored else self.alerts, now)
+                at_gates.append(fact)
             elif isinstance(fact, Report) and not stored:
                 self._raise(fact, now)
         if scans:
@@ -354,6 +372,9 @@ class Watch:
         for form, signed in signatures.items():
             if records := self._records.get(form):
                 records.add(signed)
+        if at_gates:
+            self.ledger.take(at_gates)
+            self._gate_alarms.tell(None if stored else self.alerts, now)
         for name, device in proofs.items():
             if device.lost_changed:
                 device.lost_changed = False
@@ -508,6 +529,7 @@ class Watch:
         return changes
 
     def _trim(self, now: int) -> None:
+        self.ledger.trim(now)
         self._trimmed_at = now
         before = now - KEEP_FACTS_MS
         for strand, views in zip(self._strands, self._views, strict=True):

@@ -121,6 +121,22 @@ def flag(value: str) -> bool:
     return value == "true"
 
 
+_MONEY: Final = re.compile(r"(\d{1,7})(?:\.(\d{1,2}))?", re.ASCII)
+
+
+def money(value: str) -> int:
+    """An amount in hundredths of the currency's unit."""
+    match = _MONEY.fullmatch(value)
+    if not match:
+        raise ValueError("an amount such as 5 or 2.50")
+    return int(match[1]) * 100 + int((match[2] or "0").ljust(2, "0"))
+
+
+def show_money(hundredths: int) -> str:
+    whole, rest = divmod(hundredths, 100)
+    return f"{whole}.{rest:02d}" if rest else str(whole)
+
+
 def signatures(value: str) -> int:
     if value not in tuple("123456789"):
         raise ValueError("a whole number from 1 to 9")

@@ -20,6 +20,10 @@ class StoreError(Exception):
     """The store cannot do what was asked; the message says what is wrong and what to do."""
 
 
+class InUseError(StoreError):
+    """Another process is the one that writes to this store."""
+
+
 class FactRow(NamedTuple):
     """A fact as it is kept: what the gateway worked out, and the record as the device sent it."""
 
@@ -33,6 +37,7 @@ class FactRow(NamedTuple):
     uncertainty: int
     clock_error: int | None
     body: bytes
+    tap: str | None = None  # of a scan: what its SUN message proved, as the keys may be gone later
 
 
 class VerdictRow(NamedTuple):
@@ -275,6 +280,12 @@ class Store(Protocol):
 
     async def received_since(self, at: int) -> list[FactRow]:
         """The facts of all sites that were stored last: those after the last one that was received before `at` (ms)."""
+
+    async def last_taps(self, site: str, before: int) -> list[FactRow]:
+        """Of each tag that counts its readings the scan with the highest counter that happened before an instant.
+
+        Of several with that counter the first by time, device, boot and number.
+        """
 
     async def received(self, site: str, device: str, boot: str) -> list[int]:
         """The sequence numbers of one boot that are stored as facts, ascending."""

@@ -125,6 +125,9 @@ STEPS: Final = (
         for change in ("UPDATE", "DELETE")
     ),
     """
+    ALTER TABLE facts ADD COLUMN tap TEXT;
+    CREATE INDEX facts_tapped ON facts (site, tap) WHERE tap IS NOT NULL;
+    CREATE INDEX actions_by_what ON actions (site, what, at);
     CREATE TABLE keys (
         id INTEGER PRIMARY KEY, commit_no INTEGER NOT NULL,
         kind TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, origin TEXT NOT NULL,
@@ -142,7 +145,7 @@ STEPS: Final = (
 )
 
 CHAINED: Final = {
-    "facts": "site, device, boot, seq, type, occurred_at, received_at, uncertainty, clock_error, body",
+    "facts": "site, device, boot, seq, type, occurred_at, received_at, uncertainty, clock_error, body, tap",
     "verdicts": "site, occurrence, track, kind, opens_at, due_at, ordinal, at, verdict, code, body",
     "alert_changes": "alert, site, number, kind, subject, state, at, opened_at, closed_at, body",
     "notices": "key, site, at, kind, recipients, alert, body",
@@ -153,3 +156,7 @@ CHAINED: Final = {
     "keys": "kind, name, at, by, origin, what, digest, body",
 }
 """The tables whose records the hash chain covers, in the order within a commit, and what of them it covers."""
+
+LATER_COLUMNS: Final = {"facts": 1}
+"""How many of the last columns came in a later step. Where they hold nothing the chain does not cover them: so what
+was written before them has the hash that it had."""

@@ -38,6 +38,9 @@ NEEDS: Final = {
     ("POST", "/api/sites/{site}/occurrences/{occurrence}/excuse"): Right.DECIDE,
     ("POST", "/api/sites/{site}/silences"): Right.DECIDE,
     ("POST", "/api/sites/{site}/silences/{silence}/end"): Right.DECIDE,
+    ("POST", "/api/sites/{site}/ledger/leftovers/{leftover}/explain"): Right.ACT,
+    ("POST", "/api/sites/{site}/authorities"): Right.DECIDE,
+    ("POST", "/api/sites/{site}/authorities/{authority}/revoke"): Right.DECIDE,
     ("POST", "/api/quarantine/replay"): Right.MEND,
     ("PUT", "/api/sites/{site}/plan"): Right.PLAN,
     ("GET", "/api/passwords"): Right.ADMINISTER,
@@ -182,7 +185,7 @@ def permit(
         caller = caller_of(connection)
         method = "GET" if scope["method"] in _SAFE else scope["method"]
         default = Right.READ if method == "GET" else Right.ADMINISTER
-        caller.check(NEEDS.get((method, scope["route"].path), default))
+        caller.check(NEEDS.get((method, scope["route"].path_format), default))
         for site in (connection.path_params.get("site"), *connection.query_params.getlist("site")):
             if site is not None:
                 caller.check_site(site)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from gateway.acts import Acts
+from gateway.gate_acts import GateActs
 from gateway.service import Service
 from gateway.store.port import StoreError
 from gateway.web.access import FORBIDDEN, Access, caller_of, permit
@@ -21,6 +22,7 @@ from gateway.web.deciding import deciding_routes
 from gateway.web.docs_page import add_docs_page
 from gateway.web.guard import Guard
 from gateway.web.health import health_routes
+from gateway.web.ledger import ledger_routes, register_routes, timeline_routes
 from gateway.web.live import Live
 from gateway.web.pages import Pages
 from gateway.web.reading import alert_routes, history_routes, site_routes
@@ -45,7 +47,9 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
     live = Live(service, pages.build)
     signed_in = SignedIn(service.tokens, service.settings.data / "pages-signed-in.json", service.clock.now)
     tries = Tries(service.clock.elapsed)
-    context = Context(service, live, pages.build, Acts(service.engine), signed_in, tries)
+    context = Context(
+        service, live, pages.build, Acts(service.engine), GateActs(service.engine), signed_in, tries
+    )
 
     async def site_of_alert(alert: str) -> str | None:
         found = await service.store.alert(alert)
@@ -72,6 +76,9 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         alert_routes(context),
         acting_routes(context),
         deciding_routes(context),
+        ledger_routes(context),
+        register_routes(context),
+        timeline_routes(context),
         health_routes(context),
         signing_routes(context),
     ):

@@ -45,7 +45,7 @@ _FULFILLED_RANK: Final = 6
 def make_board(desk: Desk, now: int) -> Json:
     """The board of a site at `now` (ms)."""
     plan = plan_at(desk, now)
-    shift = _running_shift(plan, now)
+    shift = running_shift(plan, now)
     live = desk.watch.alerts.live
     hero = dict.fromkeys(("critical", "major", "minor"), 0)
     for alert in live:
@@ -127,7 +127,7 @@ def is_online(desk: Desk, device: str, now: int) -> bool:
     return door.hearing.heard_at is not None and now - door.hearing.heard_at < ONLINE_FOR_MS
 
 
-def _running_shift(plan: Plan, now: int) -> tuple[str, Period] | None:
+def running_shift(plan: Plan, now: int) -> tuple[str, Period] | None:
     """The shift that runs at `now`, the one that began last where two overlap."""
     running = [
         (period, shift.id)

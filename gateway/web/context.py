@@ -15,6 +15,7 @@ from starlette.responses import Response
 from gateway.acts import Acts
 from gateway.desk import Desk
 from gateway.domain.calendar import HOUR_MS
+from gateway.gate_acts import GateActs
 from gateway.instants import parse_instant
 from gateway.service import Service
 from gateway.web.live import Live
@@ -36,6 +37,7 @@ class Context:
     live: Live
     build: str
     acts: Acts
+    gate_acts: GateActs
     signed_in: SignedIn
     tries: Tries
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)

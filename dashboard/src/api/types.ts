@@ -27,6 +27,8 @@ export interface Visit {
   occurred_at: string | null
   received_at: string | null
   fact: string | null
+  /** How well its scan shows that somebody was there: `qr`, `uid`, `wired` or `sun`. */
+  strength?: string | null
 }
 
 export interface Call {

@@ -11,8 +11,10 @@ from gateway.ingest.devices import (
     esp_rfid,
     ibutton,
     m100,
+    ndef,
     osdp,
     pn532,
+    sun,
     tasmota,
     wiclax,
     wiegand26,
@@ -73,4 +75,6 @@ PROTOCOLS: Final[Mapping[str, MakersProtocol]] = {
     "zhenshi": MakersProtocol(
         zhenshi.decode, mqtt=Mqtt(zhenshi.talk, zhenshi.SAYS, zhenshi.HEARS, zhenshi.QUIET_S, remembers=True)
     ),
+    "ndef": MakersProtocol(ndef.decode),
+    "sun": MakersProtocol(sun.decode),
 }

@@ -1,9 +1,8 @@
-"""The stores that the conformance suite is held against, and rows to put into them."""
+"""Rows to put into stores of any kind."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -22,21 +21,12 @@ from gateway.store.port import (
     Store,
     VerdictRow,
 )
-from gateway.store.sqlite import SqliteStore
 
 HOUR = 3_600_000
 T0 = 1_795_392_000_000 // HOUR * HOUR
 """An instant (ms) at which an hour begins."""
 
 Open = Callable[[], Awaitable[Store]]
-
-
-async def open_sqlite(folder: Path) -> Store:
-    return await SqliteStore.open(folder / "patrol.sqlite")
-
-
-BACKENDS: dict[str, Callable[[Path], Awaitable[Store]]] = {"sqlite": open_sqlite}
-"""How each kind of store is opened on a folder: what was written there before is there again."""
 
 
 def fact(

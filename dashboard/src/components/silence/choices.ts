@@ -9,6 +9,8 @@ export const ALERT_KINDS = [
   'radio_abnormal',
   'gate_forced',
   'gate_fault',
+  'no_consent',
+  'car_swapped',
   'report_raised',
   'record_missing',
   'device_silent',
