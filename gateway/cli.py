@@ -35,6 +35,7 @@ from gateway.sitefile.standard import Standard, load_standard
 from gateway.store.moving import Moved, move
 from gateway.store.opening import open_store, without_password
 from gateway.store.port import InUseError, StoreError
+from gateway.tls import TlsError
 from gateway.tokens import Role, TokenError
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ EXPECTED = (
     TagKeysError,
     sitefile.SiteFileError,
     remote.RemoteError,
+    TlsError,
     TokenError,
     PasswordError,
     replay.ReplayError,
@@ -161,6 +163,18 @@ def main() -> None:
     help="A TOML file of the keys of SUN tags, that nobody else may read (docs/devices/sun.md).",
 )  # fmt: skip
 @click.option(
+    "--tls-cert", envvar="PATROL_TLS_CERT", show_envvar=True, type=_FILE,
+    help="The certificate for pages, API and devices, with its chain (PEM): then only TLS is spoken.",
+)  # fmt: skip
+@click.option(
+    "--tls-key", envvar="PATROL_TLS_KEY", show_envvar=True, type=_FILE,
+    help="Its key, where it is in a file of its own.",
+)  # fmt: skip
+@click.option(
+    "--tls-client-ca", envvar="PATROL_TLS_CLIENT_CA", show_envvar=True, type=_FILE,
+    help="Who signs the certificates of devices: then each must show its own, or its password.",
+)  # fmt: skip
+@click.option(
     "--log-level", envvar="PATROL_LOG_LEVEL", show_envvar=True, default="info", show_default=True,
     type=click.Choice(["debug", "info", "warning", "error"]), help="How much is written to standard error.",
 )  # fmt: skip
@@ -178,6 +192,9 @@ def run(
     links: Path | None,
     public_url: str | None,
     tag_keys: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
     log_level: str,
     clock: Clock,
 ) -> None:
@@ -196,6 +213,9 @@ def run(
         links=links,
         public_url=public_url or "",
         tag_keys=tag_keys,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
     )
     _run(_serve(settings))
 
@@ -784,8 +804,9 @@ def _at_service_or_store(
     try:
         return asyncio.run(change_keys(database, do, existing=existing))
     except InUseError:
+        scheme = "https" if os.environ.get("PATROL_TLS_CERT") else "http"
         http = os.environ.get("PATROL_HTTP", _DEFAULT.http)
-        return _ask(lambda: ask(f"http://{http}"))
+        return _ask(lambda: ask(f"{scheme}://{http}"))
     except (*EXPECTED, OSError) as error:
         raise click.ClickException(str(error)) from None
 

@@ -23,6 +23,7 @@ from gateway.ingest.mqtt.device_connection import Limits
 from gateway.ingest.mqtt.endpoint import Endpoint
 from gateway.ingest.mqtt.identity import Refusal, trust
 from gateway.ingest.mqtt.reasons import Reason
+from gateway.ingest.mqtt.topics import parse_identity
 from gateway.ingest.serial.health import LineHealth
 from gateway.ingest.serial.line import Lines
 from gateway.ingest.tag_keys import load_tag_keys
@@ -34,6 +35,7 @@ from gateway.passwords import Passwords
 from gateway.settings import Settings
 from gateway.store.opening import open_store
 from gateway.store.port import Commit, KeyRow, PlanRow, Store
+from gateway.tls import Tls
 from gateway.tokens import Tokens
 
 log = logging.getLogger("gateway")
@@ -66,6 +68,8 @@ class Service:
         self.foreign: Foreign
         self.tokens = Tokens()
         self.passwords = Passwords()
+        self.tls: Tls | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -91,6 +95,7 @@ class Service:
         keys = await self.store.keys()
         self.tokens, self.passwords = Tokens(keys), Passwords(keys)
         settings.check_reach(bool(self.tokens.live))
+        self._encrypt()
         self.engine = Engine(self.store, self.clock, tag_keys=tag_keys)
         address = settings.embedded_address
         try:
@@ -120,6 +125,7 @@ class Service:
                 allow_bridges=True,
                 limits=Limits(max_packet=LARGEST_PACKET),
                 others=self.foreign,
+                tls=self.tls.devices if self.tls is not None else None,
             )
             self.engine.send_down = self.endpoint.publish
             await self.endpoint.start()
@@ -142,22 +148,49 @@ class Service:
         self.lines = Lines(self.links.lines, self.bridges)
         self.lines.start()
 
-    def _identity(self, client_id: str, username: str | None, password: bytes | None) -> str | Refusal | None:
+    def _encrypt(self) -> None:
+        settings = self.settings
+        if settings.tls_cert is not None:
+            self.tls = Tls(settings.tls_cert, settings.tls_key, settings.tls_client_ca, self.clock.now)
+            self._watching = asyncio.create_task(self.tls.run(), name="certificate")
+        elif settings.tls_key is not None or settings.tls_client_ca is not None:
+            raise ServiceError(
+                "PATROL_TLS_CERT: it is needed where PATROL_TLS_KEY or PATROL_TLS_CLIENT_CA is set"
+            )
+        for name in settings.open_to_listeners:
+            log.warning(
+                "%s: without TLS (PATROL_TLS_CERT) whoever is on that network can read along, secrets too",
+                name,
+            )
+
+    def _identity(
+        self, client_id: str, username: str | None, password: bytes | None, certified: str | None
+    ) -> str | Refusal | None:
         """Who a device is, and whether it shows its password where one is asked for."""
-        named = self._named(client_id, username, password)
+        named = self._named(client_id, username)
+        if certified is not None:
+            return _as_certified(certified, named)
         if named is None:
             # Where passwords count, nobody may speak for all devices, or leave open for which.
             detail = "it says for no device, and passwords are asked for"
-            return Refusal(Reason.NOT_AUTHORIZED, detail) if self.passwords.required else None
+            return (
+                Refusal(Reason.NOT_AUTHORIZED, detail) if self.passwords.required or self._certifies else None
+            )
         site = named.partition("/")[0]
-        if not self.passwords.required_at(site) or self.passwords.fits(named, password, self.clock.now()):
+        asked = self.passwords.required_at(site) or self._certifies
+        if not asked or self.passwords.fits(named, password, self.clock.now()):
             return named
         what = "shows no password" if password is None else "shows a wrong password"
         return Refusal(Reason.BAD_USER_NAME_OR_PASSWORD, f"who says to be {named} {what}")
 
-    def _named(self, client_id: str, username: str | None, password: bytes | None) -> str | None:
+    @property
+    def _certifies(self) -> bool:
+        """Whether devices have certificates: then each must show its own, or a password."""
+        return self.settings.tls_client_ca is not None
+
+    def _named(self, client_id: str, username: str | None) -> str | None:
         """`site/device` as it says, what a link calls it, or the one device here that has its name."""
-        named = trust(client_id, username, password) or self.foreign.identify(client_id, username)
+        named = trust(client_id, username) or self.foreign.identify(client_id, username)
         if named is not None:
             return named
         for name in (username, client_id):
@@ -246,8 +279,9 @@ class Service:
             await self.lines.close()
         if self.endpoint is not None:
             await self.endpoint.close()
-        if self._ticking is not None:
-            self._ticking.cancel()
+        for task in (self._ticking, self._watching):
+            if task is not None:
+                task.cancel()
         if hasattr(self, "courier"):
             await self.courier.stop()
         if self._running is not None:
@@ -258,6 +292,18 @@ class Service:
             await self.client.close()
         if hasattr(self, "store"):
             await self.store.close()
+
+
+def _as_certified(certified: str, named: str | None) -> str | Refusal:
+    """Who a device is by the name in its certificate, if it does not say to be another."""
+    device = parse_identity(certified)
+    if device is None:
+        return Refusal(
+            Reason.NOT_AUTHORIZED, f"its certificate is for {certified[:80]!r}, which is no site/device"
+        )
+    if named is not None and named != device:
+        return Refusal(Reason.NOT_AUTHORIZED, f"it says to be {named}, its certificate is that of {device}")
+    return device
 
 
 def _client_id(data: Path) -> str:

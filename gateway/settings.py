@@ -28,6 +28,9 @@ class Settings:
     channels: Path | None = None
     links: Path | None = None
     public_url: str = ""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
     tag_keys: Path | None = None
 
     @property
@@ -53,6 +56,16 @@ class Settings:
                 "could show who they are: until then only loopback is served. Make one first, `patrol-gateway token "
                 "create --name NAME --role administrator`, or use 127.0.0.1"
             )
+
+    @property
+    def open_to_listeners(self) -> list[str]:
+        """The settings by which passwords and tokens travel readable beyond this machine."""
+        reached = {"PATROL_HTTP": self.http_address, "PATROL_BROKER": self.embedded_address}
+        return [
+            name
+            for name, address in reached.items()
+            if self.tls_cert is None and address is not None and not _is_loopback(address[0])
+        ]
 
     @property
     def embedded_address(self) -> tuple[str, int] | None:

@@ -39,15 +39,20 @@ def health_routes(context: Context) -> APIRouter:
             "broker": context.service.broker_problem(),
             "clockwork": context.service.clockwork_problem(),
         }
-        well = not any(parts.values())
+        tls = context.service.tls
+        well = not any(parts.values()) and not (tls is not None and tls.expired)
         told = caller_of(request) is not NOBODY
         if not told:
             parts = {part: problem and "failing" for part, problem in parts.items()}
+        certificate = None if tls is None else tls.problem or "ok"
+        if not told and certificate not in (None, "ok"):
+            certificate = "failing"
         shape = {
             "status": "ok" if well else "failing",
             "now": rfc3339(context.now()),
             "build": context.build,
             **{part: problem or "ok" for part, problem in parts.items()},
+            "certificate": certificate,
             "lines": [
                 {**line_json(line), "devices": line.devices, "detail": line.detail}
                 for line in (context.service.line_health if told else ())

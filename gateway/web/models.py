@@ -369,6 +369,9 @@ class Health(Shape):
     store: str
     broker: str
     clockwork: str
+    certificate: str | None = Field(
+        description="Also told when it expires soon, which makes it no less `ok`. Null without TLS."
+    )
     lines: list[HealthLine] = Field(
         description="The serial lines of this machine. They make it no less `ok`."
     )

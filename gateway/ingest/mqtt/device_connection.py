@@ -12,7 +12,7 @@ from gateway.ingest.delivery import Delivery, Receiver
 from gateway.ingest.mqtt.codec import DEFAULT_MAX_PACKET, Parser, TopicCache
 from gateway.ingest.mqtt.connection import Connection
 from gateway.ingest.mqtt.counters import Counters
-from gateway.ingest.mqtt.identity import Authorise, Refusal
+from gateway.ingest.mqtt.identity import Authorise, Refusal, common_name
 from gateway.ingest.mqtt.outbox import DEFAULT_WINDOW
 from gateway.ingest.mqtt.packets import (
     V5,
@@ -163,7 +163,9 @@ class DeviceConnection(Connection):
             raise ProtocolError(
                 Reason.CLIENT_ID_NOT_VALID, f"the client identifier is over {limits.max_client_id} long"
             )
-        identity = self._shared.authorise(packet.client_id, packet.username, packet.password)
+        assert self._transport
+        shown = common_name(self._transport.get_extra_info("peercert"))
+        identity = self._shared.authorise(packet.client_id, packet.username, packet.password, shown)
         if isinstance(identity, Refusal):
             raise ProtocolError(identity.reason, identity.detail or "the connection is not authorised")
         self._bridge = identity is None and self._shared.allow_bridges and packet.username is None

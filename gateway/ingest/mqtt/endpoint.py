@@ -80,6 +80,10 @@ class Endpoint:
                 self.host,
                 self.port,
                 ssl=self._tls,
+                # Counted as a connection only when this is over, so it must not take long.
+                ssl_handshake_timeout=self._shared.limits.connect_timeout_s
+                if self._tls is not None
+                else None,
                 backlog=_BACKLOG,
             )
         except OSError as fault:

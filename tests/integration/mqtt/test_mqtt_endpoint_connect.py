@@ -122,7 +122,7 @@ async def test_authorise_refuses_and_nothing_after_the_connect_is_read(
 ) -> None:
     asked: list[tuple[str, str | None, bytes | None]] = []
 
-    def authorise(client_id: str, username: str | None, password: bytes | None) -> Refusal:
+    def authorise(client_id: str, username: str | None, password: bytes | None, *_: object) -> Refusal:
         asked.append((client_id, username, password))
         return Refusal(Reason.BAD_USER_NAME_OR_PASSWORD, "wrong")
 
