@@ -13,6 +13,7 @@ import uvicorn
 
 from gateway.service import Service, ServiceError
 from gateway.web.app import create_app
+from gateway.web.connections import PatientProtocol
 from gateway.web.live import Live
 
 _CLOSE_S: Final = 1.0
@@ -53,6 +54,7 @@ class WebServer:
             log_level="warning",
             access_log=False,
             lifespan="off",
+            http=PatientProtocol,
             ws="websockets-sansio",
             ws_max_size=_LARGEST_WS_MESSAGE,
             ws_per_message_deflate=False,
