@@ -19,6 +19,8 @@ class AlertKind(StrEnum):
     RECORD_MISSING = "record_missing"
     GATE_FORCED = "gate_forced"
     GATE_FAULT = "gate_fault"
+    GATE_HELD_OPEN = "gate_held_open"
+    COMMAND_UNCERTAIN = "command_uncertain"
     REPORT_RAISED = "report_raised"
     DEVICE_SILENT = "device_silent"
     SITE_SILENT = "site_silent"
@@ -54,6 +56,8 @@ SEVERITY: Final[Mapping[AlertKind, Severity]] = {
     AlertKind.RECORD_MISSING: Severity.MAJOR,
     AlertKind.GATE_FORCED: Severity.CRITICAL,
     AlertKind.GATE_FAULT: Severity.MAJOR,
+    AlertKind.GATE_HELD_OPEN: Severity.MAJOR,
+    AlertKind.COMMAND_UNCERTAIN: Severity.MAJOR,
     AlertKind.DEVICE_SILENT: Severity.MINOR,
     AlertKind.SITE_SILENT: Severity.CRITICAL,
     AlertKind.GATEWAY_CUT_OFF: Severity.CRITICAL,

@@ -110,17 +110,25 @@ class Checkpoint:
 
 
 DEFAULT_SILENT_S: Final = 300
+DEFAULT_HELD_OPEN_S: Final = 120
+
+COMMANDERS: Final = ("shift_leader", "supervisor", "manager", "operator", "gate_guard")
+"""The roles whose people may command devices, where the plan does not say otherwise: not those who walk rounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`silent_after_s`: how long it may say nothing before somebody is told; None for one that is docked at times."""
+    """`silent_after_s`: how long it may say nothing before somebody is told; None for one that is docked at times.
+
+    `held_open_after_s`: how long a barrier may stand open before somebody is told; None where it often does.
+    """
 
     id: str
     kind: DeviceKind
     posts: tuple[str, ...] = ()
     name: Names = field(default_factory=dict)
     silent_after_s: int | None = DEFAULT_SILENT_S
+    held_open_after_s: int | None = DEFAULT_HELD_OPEN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +261,16 @@ class Plan:
     settle_after_s: int = DEFAULT_SETTLE_S
     repeat_s: int = DEFAULT_REPEAT_S
     """After the last step of the ladder an alert that nobody acknowledges is told again so often; 0: never."""
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Which roles may give a command, where they are not the usual `COMMANDERS`."""
+
+    def may_command(self, person: Person, cmd: str) -> bool:
+        """Whether a person's role allows a command."""
+        return person.role in self.roles_for(cmd)
+
+    def roles_for(self, cmd: str) -> tuple[str, ...]:
+        """The roles that may give a command."""
+        return self.commands.get(cmd, COMMANDERS)
 
     @cached_property
     def checkpoint_by_tag(self) -> Mapping[str, str]:

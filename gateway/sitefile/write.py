@@ -11,6 +11,7 @@ import yaml
 from gateway.domain.plan import (
     ALL_POSTS,
     ALWAYS,
+    DEFAULT_HELD_OPEN_S,
     DEFAULT_REPEAT_S,
     DEFAULT_SETTLE_S,
     DEFAULT_SILENT_S,
@@ -72,6 +73,7 @@ def document(plan: Plan) -> Document:
         night=_span(plan.night),
         settle_after=settle,
         repeat=repeat,
+        commands={cmd: list(roles) for cmd, roles in plan.commands.items()},
         shifts=[_given(id=shift.id, **_span(shift.span), name=dict(shift.name)) for shift in plan.shifts],
         people=[
             _given(id=person.id, name=dict(person.name), role=person.role, card=person.card)
@@ -95,6 +97,7 @@ def document(plan: Plan) -> Document:
                 posts=list(device.posts),
                 name=dict(device.name),
                 silent_after=_silent_after(device.silent_after_s),
+                held_open_after=_held_open_after(device.held_open_after_s),
             )
             for device in plan.devices
         ],
@@ -153,6 +156,12 @@ def _silent_after(seconds: int | None) -> str | None:
     if seconds is None:
         return NEVER
     return None if seconds == DEFAULT_SILENT_S else show_duration(seconds)
+
+
+def _held_open_after(seconds: int | None) -> str | None:
+    if seconds is None:
+        return NEVER
+    return None if seconds == DEFAULT_HELD_OPEN_S else show_duration(seconds)
 
 
 def _cadence(cadence: Cadence) -> Document:

@@ -124,6 +124,13 @@ STEPS: Final = (
         for table in ("actions", "blind", "notices")
         for change in ("UPDATE", "DELETE")
     ),
+    """
+    CREATE TABLE commands (
+        command TEXT PRIMARY KEY, site TEXT NOT NULL, device TEXT NOT NULL, cmd TEXT NOT NULL,
+        state TEXT NOT NULL, requested_at INTEGER NOT NULL, body BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX commands_by_time ON commands (site, requested_at);
+    """,
 )
 
 CHAINED: Final = {

@@ -186,6 +186,8 @@ class SqliteStore:
             )
         if commit.alerts:
             run_many("INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", commit.alerts)
+        if commit.commands:
+            run_many("INSERT OR REPLACE INTO commands VALUES (?, ?, ?, ?, ?, ?, ?)", commit.commands)
         counts = Counter(
             (row.site, row.type, row.received_at // HOUR_MS * HOUR_MS, row.device) for row in commit.facts
         )
@@ -428,6 +430,34 @@ class SqliteStore:
         )
         return [ActionRow(*row) for row in rows]
 
+    async def commands(
+        self,
+        site: str | None = None,
+        *,
+        states: Sequence[str] = (),
+        device: str | None = None,
+        since: int = 0,
+        limit: int = 500,
+    ) -> list[Json]:
+        where, values = ["requested_at >= ?"], [since]
+        more: list[Any] = []
+        for column, value in (("site", site), ("device", device)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                more.append(value)
+        if states:
+            where.append(f"state IN ({', '.join('?' * len(states))})")
+            more += states
+        rows = await self._query(
+            f"SELECT body FROM commands WHERE {' AND '.join(where)} ORDER BY requested_at DESC, command LIMIT ?",
+            [*values, *more, limit],
+        )
+        return [_json(row[0]) for row in rows]
+
+    async def command(self, command_id: str) -> Json | None:
+        rows = await self._query("SELECT body FROM commands WHERE command = ?", (command_id,))
+        return _json(rows[0][0]) if rows else None
+
     async def blind(self, since: int) -> list[BlindRow]:
         rows = await self._query(
             f"SELECT {CHAINED['blind']} FROM blind WHERE until > ? ORDER BY since, id", (since,)
@@ -581,6 +611,18 @@ class SqliteStore:
                     f"SELECT coalesce(max(commit_no), 0) FROM {written} WHERE {where}", values
                 ).fetchone()[0]
                 faults.append(Fault(number, f"{shown}: {values[-1]} is not shown as it was written"))
+        # A command is shown as the last act of it says.
+        acts = "FROM actions WHERE what LIKE 'command\\_%' ESCAPE '\\'"
+        shown = "SELECT site, command, body FROM commands"
+        said = f"SELECT site, target, body FROM actions WHERE id IN (SELECT max(id) {acts} GROUP BY target)"
+        query = (
+            f"SELECT command FROM ({shown} EXCEPT {said}) UNION SELECT target FROM ({said} EXCEPT {shown})"
+        )
+        for (command,) in connection.execute(query).fetchall():
+            number = connection.execute(
+                f"SELECT coalesce(max(commit_no), 0) {acts} AND target = ?", (command,)
+            ).fetchone()[0]
+            faults.append(Fault(number, f"commands: {command} is not shown as it was written"))
         return faults
 
     # -- threads --------------------------------------------------------------------------------------------

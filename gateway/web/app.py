@@ -12,9 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from gateway.acts import Acts
+from gateway.commanding import Commanding
 from gateway.service import Service
 from gateway.store.port import StoreError
 from gateway.web.acting import acting_routes
+from gateway.web.commanding import command_routes
 from gateway.web.context import Context
 from gateway.web.deciding import deciding_routes
 from gateway.web.docs_page import add_docs_page
@@ -40,7 +42,7 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
     """
     pages = Pages.load() if pages is None else pages
     live = Live(service, pages.build)
-    context = Context(service, live, pages.build, Acts(service.engine))
+    context = Context(service, live, pages.build, Acts(service.engine), Commanding(service.engine))
     app = FastAPI(
         title="Patrol Gateway",
         description=_DESCRIPTION,
@@ -58,6 +60,7 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         alert_routes(context),
         acting_routes(context),
         deciding_routes(context),
+        command_routes(context),
         health_routes(context),
     ):
         app.include_router(routes)

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from starlette.responses import Response
 
 from gateway.acts import Acts
+from gateway.commanding import Commanding
 from gateway.desk import Desk
 from gateway.domain.calendar import HOUR_MS
 from gateway.instants import parse_instant
@@ -35,6 +36,7 @@ class Context:
     live: Live
     build: str
     acts: Acts
+    commanding: Commanding
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a plan is adopted: two at once would get the same version."""
 

@@ -12,8 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.commands import KNOWN
 from gateway.domain.plan import (
     ALWAYS,
+    COMMANDERS,
     DEFAULT_SETTLE_S,
     NIGHT,
     At,
@@ -178,6 +180,9 @@ def plans(draw: st.DrawFn) -> Plan:
             EscalationStep(at, tuple(draw(lists(st.sampled_from(["guard", "manager"]), 1)))) for at in after
         ),
         settle_after_s=draw(st.just(DEFAULT_SETTLE_S) | seconds),
+        commands=draw(
+            st.dictionaries(st.sampled_from(sorted(KNOWN)), lists(st.sampled_from(COMMANDERS), 1).map(tuple))
+        ),
     )
     if not plan.posts and not plan.routes:
         return plan

@@ -9,6 +9,8 @@ export const ALERT_KINDS = [
   'radio_abnormal',
   'gate_forced',
   'gate_fault',
+  'gate_held_open',
+  'command_uncertain',
   'report_raised',
   'device_silent',
   'site_silent',
