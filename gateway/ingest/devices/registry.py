@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.ingest.devices import modbus
 from gateway.ingest.devices.reading import Reading, Talk
 
 
@@ -29,4 +30,6 @@ class MakersProtocol:
     serial: Serial | None = None
 
 
-PROTOCOLS: Final[Mapping[str, MakersProtocol]] = {}
+PROTOCOLS: Final[Mapping[str, MakersProtocol]] = {
+    "modbus": MakersProtocol(modbus.decode),
+}
