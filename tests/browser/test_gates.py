@@ -6,14 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import scenes
 from tests.browser.fake_gateway import FakeGateway
-from tests.browser.test_muted import open_as, open_board
+from tests.browser.test_board import open_board
+from tests.browser.test_muted import open_as
 
 
-def panel(page: Page, gate: str):  # type: ignore[no-untyped-def]
+def panel(page: Page, gate: str) -> Locator:
     return page.locator(".gates .barriers li").filter(has_text=gate)
 
 

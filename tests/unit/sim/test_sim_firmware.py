@@ -311,7 +311,9 @@ def test_one_command_goes_wrong_and_the_next_does_not(
     assert len(bench.records("gate")) == moved
     bench.messages.clear()
     bench.pass_time(2 * MINUTE)
-    assert [each["result"] for each in bench.uploads_of_replies()] == late
+    # What nobody acknowledges is sent again: only what was not said before counts.
+    said = {each["result"] for each in bench.uploads_of_replies()} - {result for _, result in answered}
+    assert sorted(said) == late
     assert bench.command("open", "c2") == [("c2", "done")]
 
 
