@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoint_firmware_sim.modbus import TRAVEL, Controller
@@ -134,6 +134,7 @@ PLACES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(PLACES, st.booleans())
 def test_openings_and_closings_take_turns(steps: list[tuple[float, list[int]]], alone: bool) -> None:
     barrier, now, open_ = came(alone=alone), 0.0, False

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.ingest.devices.modbus import decode
@@ -24,6 +24,7 @@ def test_published_frames_are_read_as_their_source_says(vector: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+@settings(deadline=None)
 @given(place=st.integers(0, 1000), bit=st.integers(0, 7))
 def test_a_frame_with_a_turned_bit_is_refused(vector: dict[str, Any], place: int, bit: int) -> None:
     frame = bytearray.fromhex(vector["data"])
@@ -53,12 +54,14 @@ OPEN = with_crc(b"\x01\x05\x00\x01\xff\x00")
 junk = st.binary(max_size=20)
 
 
+@settings(deadline=None)
 @given(junk, junk)
 def test_the_answer_is_found_whatever_lies_before_and_behind_it(before: bytes, behind: bytes) -> None:
     assert Expected.of(ASK).find(before + ANSWER + behind) == ANSWER
     assert Expected.of(OPEN).find(before + OPEN + behind) == OPEN
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(ANSWER) - 1))
 def test_half_an_answer_is_none_yet(length: int) -> None:
     assert Expected.of(ASK).find(ANSWER[:length]) == b""
@@ -88,6 +91,7 @@ def test_only_its_own_echo_acknowledges_a_command(heard: bytes) -> None:
     assert Expected.of(OPEN).find(heard) == b""
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_noise_is_never_taken_for_an_acknowledgement(heard: bytes) -> None:
     found = Expected.of(OPEN).find(heard)
