@@ -20,6 +20,7 @@ from gateway.domain.alerts import KEEP_CLOSED_MS, Alert, AlertBook, AlertKind, S
 from gateway.domain.assess import Assessment, assess, describe, excused, findings_of, occurrence_id
 from gateway.domain.barrier import Gates
 from gateway.domain.calendar import FOREVER, Period
+from gateway.domain.commands import Command, Commands
 from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Report, Scan, Signature, Status
 from gateway.domain.hearing import DeviceHearing, Hearing
 from gateway.domain.ledger.alarms import GateAlarms
@@ -71,6 +72,7 @@ class Changes:
     verdicts: list[VerdictChange] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
 
 
 class Watch:
@@ -91,6 +93,7 @@ class Watch:
         blind: Sequence[Period] = (),
         taps: Iterable[Scan] = (),
         authorities: Iterable[Authority] = (),
+        commands: Iterable[Command] = (),
     ) -> None:
         """A watch over the plan's versions, in the order in which they take effect.
 
@@ -101,6 +104,7 @@ class Watch:
         `last_alert`: the highest number given to an alert so far. `blind`: when the gateway could not hear.
         `taps`: of each tag that counts its readings, the scan with the highest counter from before `since`.
         `authorities`: the register that the gate ledger goes by.
+        `commands`: the stored ones of the same past.
         """
         self.plans = tuple(plans)
         self.plan = plans[-1]
@@ -115,6 +119,7 @@ class Watch:
         self.gates = Gates(self.plan)
         self.ledger = GateLedger(self.plans, authorities)
         self._gate_alarms = GateAlarms(self.plan, self.ledger)
+        self.commands = Commands(self.plan, self.alerts, commands)
         self.now = -FOREVER
         self._since = max(plans[0].holds_from, since if since is not None else -FOREVER)
         self._judged_from = judged_from if judged_from is not None else -FOREVER
@@ -178,7 +183,7 @@ class Watch:
     def next_wake(self) -> int:
         """When `step` must be called even if nothing comes in."""
         own = self._timers[0][0] if self._timers else FOREVER
-        return min(own, self.outages.next_wake, self.alerts.next_wake)
+        return min(own, self.outages.next_wake, self.alerts.next_wake, self.commands.next_wake)
 
     def is_too_old(self, fact: AnyFact) -> bool:
         """Whether this fact happened before what is remembered, so that a new watch must be made."""
@@ -224,6 +229,8 @@ class Watch:
             if not change.is_of_findings_only or change.occurrence.reason.code == "no_proof":
                 self.alerts.verdict_changed(change, now)
         self.outages.step(now)
+        self.commands.step(now)
+        self.gates.step(now, self.alerts, self.hearing, self.commands)
         self._tell(changes, now)
         if self._trimmed_at is None:
             self._trimmed_at = now
@@ -231,10 +238,14 @@ class Watch:
             self._trim(now)
         return changes
 
-    def take_events(self, now: int, events: Sequence[GateEvent | Report]) -> Changes:
-        """Take in what happened at gates and what was reported, without looking at any deadline."""
+    def take_events(
+        self, now: int, events: Sequence[GateEvent | Report], replies: Iterable[Status] = ()
+    ) -> Changes:
+        """Take in what happened at gates, what was reported and answered, without looking at any deadline."""
         now = max(now, self.now)
         self._take_in(events, now)
+        for reply in replies:
+            self.commands.answered(reply, now)
         changes = Changes()
         self._tell(changes, now)
         return changes
@@ -243,6 +254,9 @@ class Watch:
         """What became of the alerts, and who must be told."""
         book = self.alerts
         book.settle(now)
+        if self.commands.changed:
+            changes.commands = list(self.commands.changed.values())
+            self.commands.changed = {}
         if book.changed:
             changes.alerts = list(book.changed.values())
             book.changed = {}
@@ -353,6 +367,8 @@ class Watch:
                 device.status(fact)
                 proofs[fact.device] = device
                 self.outages.beats(fact.device)
+                if fact.reply_to is not None and not stored:
+                    self.commands.answered(fact, now)
                 if fact.battery is not None:
                     self.outages.battery(fact.device, fact.battery)
             elif isinstance(fact, RadioCall):
@@ -542,6 +558,7 @@ class Watch:
                         del view.emitted[key]
                         view.waiting.pop(key, None)
         self.alerts.forget_before(now - KEEP_CLOSED_MS)
+        self.commands.forget_before(now - KEEP_CLOSED_MS)
 
     # -- looking --------------------------------------------------------------------------------------------
 

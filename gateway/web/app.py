@@ -12,10 +12,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from gateway.acts import Acts
+from gateway.commanding import Commanding
 from gateway.gate_acts import GateActs
 from gateway.service import Service
 from gateway.store.port import StoreError
 from gateway.web.acting import acting_routes
+from gateway.web.commanding import command_routes
 from gateway.web.context import Context
 from gateway.web.deciding import deciding_routes
 from gateway.web.docs_page import add_docs_page
@@ -42,7 +44,8 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
     """
     pages = Pages.load() if pages is None else pages
     live = Live(service, pages.build)
-    context = Context(service, live, pages.build, Acts(service.engine), GateActs(service.engine))
+    engine = service.engine
+    context = Context(service, live, pages.build, Acts(engine), GateActs(engine), Commanding(engine))
     app = FastAPI(
         title="Patrol Gateway",
         description=_DESCRIPTION,
@@ -63,6 +66,7 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         ledger_routes(context),
         register_routes(context),
         timeline_routes(context),
+        command_routes(context),
         health_routes(context),
     ):
         app.include_router(routes)
