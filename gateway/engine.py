@@ -137,6 +137,12 @@ class Engine:
         desk = self.desks.get(site)
         return desk.doors if desk is not None else None
 
+    def place_of_barrier(self, site: str, device: str) -> str:
+        """Where a barrier was known to be last, as the board says it."""
+        desk = self.desks.get(site)
+        gate = desk.watch.gates.gates.get(device) if desk is not None else None
+        return "unknown" if gate is None else gate.position
+
     @property
     def waiting(self) -> int:
         """How many deliveries have come in and are not judged yet."""

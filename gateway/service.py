@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway import sitefile
 from gateway.clock import Clock
+from gateway.domain.commands import Command
 from gateway.domain.plan import Plan
 from gateway.engine import Engine
 from gateway.ingest.bridge import Bridges
@@ -127,7 +128,12 @@ class Service:
             self.engine.can_hear_now(False, "not connected yet")
             self.engine.send_down = self.client.publish
             await self.client.start()
-        self.bridges = Bridges(self.engine.receive, self.clock, self.engine.doors)
+        engine = self.engine
+        self.bridges = Bridges(
+            engine.receive, self.clock, engine.doors, engine.commanders, engine.place_of_barrier
+        )
+        for link in self.links.mqtt:
+            engine.commanders[link.site, link.device] = ForeignCommander(self, link.site, link.device)
         for problem in unplanned(self.links, self.bridges.planned):
             log.warning("%s: %s", settings.links, problem)
         self.lines = Lines(self.links.lines, self.bridges)
@@ -218,6 +224,21 @@ class Service:
             await self.client.close()
         if hasattr(self, "store"):
             await self.store.close()
+
+
+class ForeignCommander:
+    """Tells a device of another maker over MQTT what to do, in its maker's words."""
+
+    def __init__(self, service: Service, site: str, device: str) -> None:
+        self._service, self._site, self._device = service, site, device
+
+    def send(self, command: Command) -> bool:
+        """See `Commander`: the device answers with a `status`."""
+        found = self._service.foreign.command(self._site, self._device, command.cmd, command.id)
+        if found is None:
+            return False
+        left_s = (command.expires_at - self._service.clock.now()) / 1000
+        return left_s > 0 and self._service.send_foreign(self._site, self._device, *found, expiry_s=left_s)
 
 
 def _client_id(data: Path) -> str:

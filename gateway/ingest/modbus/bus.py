@@ -23,9 +23,8 @@ from pymodbus.pdu.bit_message import WriteSingleCoilRequest
 
 from gateway.clock import Clock
 from gateway.domain.commands import Command
-from gateway.ingest.bridge import BEAT_S, Bridge
+from gateway.ingest.bridge import BEAT_S, Speaker
 from gateway.ingest.commander import Commander
-from gateway.ingest.delivery import Receiver
 from gateway.ingest.devices.reading import Noise
 from gateway.ingest.modbus.barrier import Barrier
 from gateway.ingest.modbus.barrier_map import COIL_OFF, COIL_ON, Place, Table, Write
@@ -33,8 +32,6 @@ from gateway.ingest.modbus.frames import Expected
 from gateway.ingest.modbus.maps import MAPS
 
 log = logging.getLogger(__name__)
-
-PROTOCOL: Final = "modbus"
 
 SILENT_AFTER: Final = 3
 """So many questions in a row without an answer: the unit is not there."""
@@ -83,12 +80,24 @@ KnownPlace = Callable[[str, str], str]
 """Where a barrier (site, device) was last known to be, as the board says it."""
 
 
+Voices = Callable[[str, str], Speaker]
+"""Who makes the records of a device (site, device)."""
+
+
 async def run_bus(
-    line: ModbusLine, receive: Receiver, clock: Clock, register: Register, known_place: KnownPlace
+    line: ModbusLine,
+    voices: Voices,
+    clock: Clock,
+    register: Register,
+    known_place: KnownPlace,
+    line_changed: Callable[[bool], None] = lambda is_open: None,
 ) -> None:
-    """Serve a line until cancelled. Raises KeyError for a map that there is not."""
+    """Serve a line until cancelled. Raises KeyError for a map that there is not.
+
+    `line_changed` hears when the port is open, and when it is not.
+    """
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # silence on a line is no error of ours
-    bus = Bus(line, receive, clock, known_place)
+    bus = Bus(line, voices, clock, known_place, line_changed)
     for unit in bus.units:
         register(unit.of.site, unit.of.device, unit)
     try:
@@ -100,7 +109,7 @@ async def run_bus(
 class Unit:
     """One unit: its barrier, the device that it is, and what it is to be told. It is that device's `Commander`."""
 
-    def __init__(self, of: ModbusUnit, bridge: Bridge, place: Place, wake: Callable[[], None]) -> None:
+    def __init__(self, of: ModbusUnit, bridge: Speaker, place: Place, wake: Callable[[], None]) -> None:
         self.of = of
         self.barrier = Barrier(MAPS[of.map], place, of.alone)
         self.bridge = bridge
@@ -121,14 +130,22 @@ class Unit:
 class Bus:
     """The units of one line."""
 
-    def __init__(self, line: ModbusLine, receive: Receiver, clock: Clock, known_place: KnownPlace) -> None:
+    def __init__(
+        self,
+        line: ModbusLine,
+        voices: Voices,
+        clock: Clock,
+        known_place: KnownPlace,
+        line_changed: Callable[[bool], None],
+    ) -> None:
         self.line = line
+        self._line_changed = line_changed
         self._clock = clock
         self._wake = asyncio.Event()
         self.units = [
             Unit(
                 unit,
-                Bridge(unit.site, unit.device, PROTOCOL, receive, clock),
+                voices(unit.site, unit.device),
                 _PLACES.get(known_place(unit.site, unit.device), Place.UNKNOWN),
                 self._wake.set,
             )
@@ -157,7 +174,9 @@ class Bus:
         while True:
             if await self._open():
                 failures = 0
+                self._line_changed(True)
                 await self._serve()
+            self._line_changed(False)
             for unit in self.units:
                 self._gone(unit)
                 while unit.commands:

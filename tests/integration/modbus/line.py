@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.clock import Clock
 from gateway.domain.commands import Command
+from gateway.ingest.bridge import Bridge
 from gateway.ingest.commander import Commander
 from gateway.ingest.delivery import Delivery
 from gateway.ingest.modbus.bus import ModbusLine, ModbusUnit, run_bus
@@ -90,7 +91,15 @@ async def gateway(
         port, units or (unit(),), parity="N", **({"poll_s": 0.02, "timeout_s": 0.15, "leave_s": 0.5} | more)
     )
     listener = Listener()
-    task = asyncio.create_task(run_bus(line, listener, Clock(), listener.register, lambda *_: known))
+    task = asyncio.create_task(
+        run_bus(
+            line,
+            lambda site, device: Bridge(site, device, "modbus", listener, Clock()),
+            Clock(),
+            listener.register,
+            lambda *_: known,
+        )
+    )
     try:
         yield listener
     finally:

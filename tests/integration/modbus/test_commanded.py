@@ -9,6 +9,7 @@ from pathlib import Path
 
 from checkpoint_firmware_sim.modbus import Controller, Fault
 from checkpoint_firmware_sim.modbus_line import ModbusLine as Played
+from gateway.ingest.bridge import Bridge
 from gateway.ingest.commander import Commander
 from gateway.ingest.modbus.bus import ModbusLine, run_bus
 from tests.integration.modbus.line import unit
@@ -25,7 +26,13 @@ async def wired(lodge: Lodge, controller: Controller) -> AsyncIterator[None]:
 
     played = Played([controller])
     line = ModbusLine(played.path, (unit(),), parity="N", poll_s=0.02, timeout_s=0.15, leave_s=0.5)
-    bus = run_bus(line, lodge.engine.receive, lodge.clock, register, lambda *_: "closed")
+    bus = run_bus(
+        line,
+        lambda site, device: Bridge(site, device, "modbus", lodge.engine.receive, lodge.clock),
+        lodge.clock,
+        register,
+        lambda *_: "closed",
+    )
     task = asyncio.create_task(bus)
     await until(lambda: lodge.engine.desks["yard"].doors.by_device["gate-1"].boot is not None)
     try:
