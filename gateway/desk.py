@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.alerts import KEEP_CLOSED_MS, Alert
+from gateway.domain.alert import Alert
+from gateway.domain.alerts import KEEP_CLOSED_MS
 from gateway.domain.calendar import FOREVER
 from gateway.domain.commands import Command, CommandState
 from gateway.domain.facts import AnyFact, Scan

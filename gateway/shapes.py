@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.domain.alerts import Alert, AlertEvent, AlertKind, AlertState, Severity
+from gateway.domain.alert import Alert, AlertEvent, AlertKind, AlertState, Severity
 from gateway.domain.commands import Command, CommandState, Settled
 from gateway.domain.notices import Notice
 from gateway.domain.plan import EscalationStep

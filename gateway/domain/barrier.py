@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.domain.alerts import AlertBook, AlertKind
+from gateway.domain.alert import AlertKind
+from gateway.domain.alerts import AlertBook
 from gateway.domain.calendar import FOREVER
 from gateway.domain.commands import Commands
 from gateway.domain.facts import GateEvent, GateEventKind

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from gateway.domain.alerts import KEEP_CLOSED_MS, Alert, AlertBook, AlertKind, Severity
+from gateway.domain.alert import Alert, AlertKind, Severity
+from gateway.domain.alerts import KEEP_CLOSED_MS, AlertBook
 from gateway.domain.assess import Assessment, assess, describe, excused, findings_of, occurrence_id
 from gateway.domain.barrier import Gates
 from gateway.domain.calendar import FOREVER, Period

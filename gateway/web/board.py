@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.desk import Desk
-from gateway.domain.alerts import Severity
+from gateway.domain.alert import Severity
 from gateway.domain.calendar import HOUR_MS, Period, Periods
 from gateway.domain.commands import CommandState
 from gateway.domain.facts import GateEvent
