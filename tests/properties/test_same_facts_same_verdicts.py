@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from gateway.domain.alert import LIVE, Alert, AlertState
 from gateway.domain.facts import AnyFact
+from gateway.domain.review import Known
 from gateway.domain.tracks import REACH_MS
 from gateway.domain.verdicts import UNPROVED, Occurrence, Verdict, finding_codes
-from gateway.domain.watch import KEEP_FACTS_MS, Known, Watch
+from gateway.domain.watch import KEEP_FACTS_MS, Watch
 
 from . import reference
 from .reference import Judged
