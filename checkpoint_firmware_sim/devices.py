@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from random import Random
 from typing import Any, Final
 
 from checkpoint_firmware_sim.device import ACK_TIMEOUT, Device, Environment
+from checkpoint_firmware_sim.scenario import What
 from checkpoint_firmware_sim.sun_tag import SUN_URL
 from checkpoint_firmware_sim.times import SECOND
 from gateway.domain.plan import DeviceKind
@@ -41,12 +43,27 @@ class GateController(Device):
 
     commands = Device.commands | {"open", "close", "hold"}
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        self.troubles: deque[tuple[What, int]] = deque()
+        """What goes wrong with the next commands, one each, and how late an answer is (ms)."""
+        super().__init__(*args, **more)
+
     def event(self, event: str, **members: Any) -> None:
         """Something happens at the barrier (the names of WIRE: `opened`, `vehicle_in`, `forced`, …)."""
         self.record("gate", event=event, **members)
 
+    def answer(self, id: str, result: str) -> None:
+        """Tell what became of a command, unless that goes wrong."""
+        what, by = self.troubles.popleft() if self.troubles else (None, 0)
+        if what is What.COMMAND_LATE:
+            self._env.call_at(self._env.now() + by, lambda: self.report_status(reply_to=id, result=result))
+        elif what is not What.COMMAND_LOST:
+            super().answer(id, result)
+
     def obey(self, command: str, args: dict[str, Any]) -> str:
         """Open, close or hold the barrier open; a person may be named in `args.by`."""
+        if self.troubles and self.troubles[0][0] is What.COMMAND_REFUSED:
+            return "refused"
         by = args.get("by")
         if command in ("open", "hold"):
             self.event("opened", cause="remote", by=by)

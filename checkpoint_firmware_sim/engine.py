@@ -224,6 +224,10 @@ class ScenarioRun:
             self.call_at(at, partial(self.devices[id].fill, share))
         for at, fault in timetable.clock_faults:
             self.call_at(at, partial(self._upset, self.devices[fault.device or ""], fault))
+        for at, fault in timetable.command_faults:
+            gate = self.devices[fault.device or ""]
+            if isinstance(gate, GateController):
+                self.call_at(at, partial(gate.troubles.append, (fault.what, fault.by)))
         for start, end in timetable.broker_outages:
             self.call_at(start, self.cut_off)
             self.call_at(end, self.reconnect)

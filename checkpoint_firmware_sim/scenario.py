@@ -44,6 +44,9 @@ class What(StrEnum):
     CLOCK_AHEAD = "clock_ahead"  # the wall clock of `device` jumps forward `by`
     CLOCK_BACK = "clock_back"  # the wall clock of `device` jumps back `by`
     CLOCK_DRIFTS = "clock_drifts"  # both clocks of `device` gain `by` in a day; they lose it with `slow`
+    COMMAND_LOST = "command_lost"  # `device` does the next thing that it is told to, and its answer is lost
+    COMMAND_REFUSED = "command_refused"  # `device` refuses the next command
+    COMMAND_LATE = "command_late"  # `device` answers the next command `by` later than it should
     TWO_SCANNERS = "two_scanners"  # a round of `duty` is scanned by turns with `device`, too; or with `both`
     BROKER_RESTART = "broker_restart"  # all devices lose their connection for `by`
     GATEWAY_RESTART = "gateway_restart"  # the gateway is killed at the `moment`, and is away for `by`
@@ -56,6 +59,9 @@ CLOCK_FAULTS: Final = (
     What.CLOCK_BACK,
     What.CLOCK_DRIFTS,
 )
+
+
+COMMAND_FAULTS: Final = (What.COMMAND_LOST, What.COMMAND_REFUSED, What.COMMAND_LATE)
 
 
 class Moment(StrEnum):
@@ -248,7 +254,7 @@ def check_against(scenario: Scenario, plan: Plan) -> None:
         _known(where, "round duty", deviation.duty, duties)
         _known(where, "post", deviation.post, plan.post_by_id)
         _known(where, "device", deviation.device, plan.device_by_id)
-        if deviation.what is What.FORCED and deviation.device is not None:
+        if deviation.what in (What.FORCED, *COMMAND_FAULTS) and deviation.device is not None:
             gates = [device.id for device in plan.devices if device.kind is DeviceKind.GATE]
             _known(where, "gate", deviation.device, gates)
         if deviation.what is What.TWO_SCANNERS:

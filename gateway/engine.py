@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -26,9 +26,10 @@ from gateway.desk import Desk
 from gateway.domain.alert import AlertKind
 from gateway.domain.alerts import AlertBook
 from gateway.domain.calendar import FOREVER
-from gateway.domain.facts import AnyFact, GateEvent, Report
+from gateway.domain.facts import AnyFact, GateEvent, Report, Status
 from gateway.domain.plan import Names, Plan
 from gateway.domain.verdicts import Reason
+from gateway.ingest.commander import Commander
 from gateway.ingest.delivery import Delivery, Link
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.intake import Intake, Taken
@@ -63,8 +64,14 @@ _RETRY_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 NEVER_AGAIN: Final = frozenset({"foreign_topic"})
 """What stays refused: no change of a plan makes true what one device says in the name of another."""
 
-SendDown = Callable[[str, str, str, bytes], Any]
-"""Sends a payload to `{site}`, `{device}`, on a suffix."""
+
+class SendDown(Protocol):
+    """Sends a payload to `{site}`, `{device}`, on a suffix; it must not arrive later than `expiry_s` from now (s)."""
+
+    def __call__(
+        self, site: str, device: str, suffix: str, payload: bytes, *, expiry_s: float | None = None
+    ) -> bool | None: ...
+
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -95,6 +102,8 @@ class Engine:
         self.send_down = send_down
         self.desks: dict[str, Desk] = {}
         self.intake = Intake(self.doors, tag_keys)
+        self.commanders: dict[tuple[str, str], Commander] = {}
+        """Who carries commands to a device that does not speak for itself, by (site, device)."""
         self.listeners: list[Callable[[set[str]], None]] = []
         """Called with the sites that changed, after each commit."""
         self.store_error: str | None = None
@@ -127,6 +136,12 @@ class Engine:
         """Where the records of a site's devices come in; None for an unknown site."""
         desk = self.desks.get(site)
         return desk.doors if desk is not None else None
+
+    def place_of_barrier(self, site: str, device: str) -> str:
+        """Where a barrier was known to be last, as the board says it."""
+        desk = self.desks.get(site)
+        gate = desk.watch.gates.gates.get(device) if desk is not None else None
+        return "unknown" if gate is None else gate.position
 
     @property
     def waiting(self) -> int:
@@ -473,13 +488,14 @@ class Engine:
             )
             # These wait for no deadline. Judged later, one would be lost if the power failed until then.
             events = [fact for fact in facts if isinstance(fact, (GateEvent, Report))]
-            changes = desk.watch.take_events(now, events)
+            replies = [fact for fact in facts if isinstance(fact, Status) and fact.reply_to is not None]
+            changes = desk.watch.take_events(now, events, replies)
         else:
             changes = desk.watch.step(now, facts)
             self._refile(desk)
-        if changes.verdicts or changes.alerts or changes.notices:
+        if changes.verdicts or changes.alerts or changes.notices or changes.commands:
             desk.record(changes, work.commit, now)
-        if facts or changes.verdicts or changes.alerts:
+        if facts or changes.verdicts or changes.alerts or changes.commands:
             work.touched.add(site)
 
     def _refile(self, desk: Desk) -> None:

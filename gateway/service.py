@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway import sitefile
 from gateway.clock import Clock
+from gateway.domain.commands import Command
 from gateway.domain.plan import Plan
 from gateway.engine import Engine, Work
 from gateway.ingest.bridge import Bridges
@@ -142,11 +143,21 @@ class Service:
             self.engine.can_hear_now(False, "not connected yet")
             self.engine.send_down = self.client.publish
             await self.client.start()
-        self.bridges = Bridges(self.engine.receive, self.clock, self.engine.doors)
+        engine = self.engine
+        self.bridges = Bridges(
+            engine.receive, self.clock, engine.doors, engine.commanders, engine.place_of_barrier
+        )
+        for link in self.links.mqtt:
+            engine.commanders[link.site, link.device] = ForeignCommander(self, link.site, link.device)
         for problem in unplanned(self.links, self.bridges.planned):
             log.warning("%s: %s", settings.links, problem)
         self.lines = Lines(self.links.lines, self.bridges)
         self.lines.start()
+        for name in settings.open_to_listeners:
+            log.warning(
+                "%s: without TLS (PATROL_TLS_CERT) whoever is on that network can read along, secrets too",
+                name,
+            )
 
     def _encrypt(self) -> None:
         settings = self.settings
@@ -156,11 +167,6 @@ class Service:
         elif settings.tls_key is not None or settings.tls_client_ca is not None:
             raise ServiceError(
                 "PATROL_TLS_CERT: it is needed where PATROL_TLS_KEY or PATROL_TLS_CLIENT_CA is set"
-            )
-        for name in settings.open_to_listeners:
-            log.warning(
-                "%s: without TLS (PATROL_TLS_CERT) whoever is on that network can read along, secrets too",
-                name,
             )
 
     def _identity(
@@ -304,6 +310,21 @@ def _as_certified(certified: str, named: str | None) -> str | Refusal:
     if named is not None and named != device:
         return Refusal(Reason.NOT_AUTHORIZED, f"it says to be {named}, its certificate is that of {device}")
     return device
+
+
+class ForeignCommander:
+    """Tells a device of another maker over MQTT what to do, in its maker's words."""
+
+    def __init__(self, service: Service, site: str, device: str) -> None:
+        self._service, self._site, self._device = service, site, device
+
+    def send(self, command: Command) -> bool:
+        """See `Commander`: the device answers with a `status`."""
+        found = self._service.foreign.command(self._site, self._device, command.cmd, command.id)
+        if found is None:
+            return False
+        left_s = (command.expires_at - self._service.clock.now()) / 1000
+        return left_s > 0 and self._service.send_foreign(self._site, self._device, *found, expiry_s=left_s)
 
 
 def _client_id(data: Path) -> str:

@@ -478,17 +478,3 @@ def _problems(occurrence: Occurrence) -> dict[AlertKind, Reason]:
 def _is_about_nothing(alert: Alert) -> bool:
     """Whether each of its occurrences was disproved or excused."""
     return set(alert.occurrences) <= {*alert.disproved, *alert.excused}
-
-
-__all__ = [
-    "KEEP_CLOSED_MS",
-    "LIVE",
-    "SEVERITY",
-    "Alert",
-    "AlertBook",
-    "AlertEvent",
-    "AlertKind",
-    "AlertState",
-    "Severity",
-    "WrongStateError",
-]

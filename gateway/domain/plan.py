@@ -117,6 +117,10 @@ class Checkpoint:
 
 
 DEFAULT_SILENT_S: Final = 300
+DEFAULT_HELD_OPEN_S: Final = 120
+
+COMMANDERS: Final = ("shift_leader", "supervisor", "manager", "operator", "gate_guard")
+"""The roles whose people may command devices, where the plan does not say otherwise: not those who walk rounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ class Device:
     """`silent_after_s`: how long it may say nothing before somebody is told; None for one that is docked at times.
 
     `checkpoint`: where a reader is fixed that reads the guards' cards.
+    `held_open_after_s`: how long a barrier may stand open before somebody is told; None where it often does.
     """
 
     id: str
@@ -132,6 +137,7 @@ class Device:
     name: Names = field(default_factory=dict)
     silent_after_s: int | None = DEFAULT_SILENT_S
     checkpoint: str | None = None
+    held_open_after_s: int | None = DEFAULT_HELD_OPEN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +300,17 @@ class Plan:
             for device in self.devices
             if device.kind is DeviceKind.GATE
         }
+
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Which roles may give a command, where they are not the usual `COMMANDERS`."""
+
+    def may_command(self, person: Person, cmd: str) -> bool:
+        """Whether a person's role allows a command."""
+        return person.role in self.roles_for(cmd)
+
+    def roles_for(self, cmd: str) -> tuple[str, ...]:
+        """The roles that may give a command."""
+        return self.commands.get(cmd, COMMANDERS)
 
     @cached_property
     def checkpoint_by_tag(self) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from gateway.domain.facts import mark_of
 from gateway.domain.plan import (
     ALWAYS,
+    COMMANDERS,
     NIGHT,
     At,
     Calendar,
@@ -80,6 +81,7 @@ def check(draft: Draft) -> None:
     for duty in draft.duties:
         _check_duty(duty.fields, duty.value, draft.plan)
     _check_escalation(draft)
+    _check_commands(draft)
 
 
 def _check_ids(things: Iterable[Read[_Named]]) -> None:
@@ -266,6 +268,17 @@ def period_s(per: Calendar | Span, plan: Plan) -> int:
 def _span_s(span: Span) -> int:
     minutes = (span.to - span.from_) % (DAY_S // 60)
     return minutes * 60 or DAY_S
+
+
+def _check_commands(draft: Draft) -> None:
+    """A role that nobody could have is a slip of the hand that would shut everybody out."""
+    roles = dict.fromkeys((*ROLES, *COMMANDERS, *(person.role for person in draft.plan.people)))
+    for cmd, allowed in draft.plan.commands.items():
+        for name in allowed:
+            if name not in roles:
+                near = did_you_mean(name, roles)
+                what = f"commands.{cmd}: {shown(name)} is no role of the site; the roles are {listed(roles)}{near}"
+                draft.fields.complain(what, "commands")
 
 
 def _check_escalation(draft: Draft) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from gateway.domain.commands import KNOWN
 from gateway.domain.plan import (
+    DEFAULT_HELD_OPEN_S,
     DEFAULT_REPEAT_S,
     DEFAULT_SETTLE_S,
     DEFAULT_SILENT_S,
@@ -36,7 +38,7 @@ T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 SITE_KEYS: Final = (
-    *("site", "name", "timezone", "night", "settle_after", "repeat", "gate_rules"),
+    *("site", "name", "timezone", "night", "settle_after", "repeat", "gate_rules", "commands"),
     *("shifts", "people", "posts", "checkpoints", "devices", "routes", "duties", "escalation"),
 )
 LEG: Final = "a map such as {min: 40s, max: 6min}"
@@ -79,7 +81,11 @@ def read_site(site: Fields, version: int, holds_from: int) -> Draft:
     people = things("people", ("id", "name", "role", "card"), _person)
     posts = things("posts", ("id", "name", "kind"), _post)
     checkpoints = things("checkpoints", ("id", "name", "tags", "qr", "at", "proof"), _checkpoint)
-    devices = things("devices", ("id", "kind", "posts", "name", "silent_after", "checkpoint"), _device)
+    devices = things(
+        "devices",
+        ("id", "kind", "posts", "name", "silent_after", "checkpoint", "held_open_after"),
+        _device,
+    )
     routes = things("routes", ("id", "name", "order", "checkpoints", "leg", "legs"), _route)
     every_post = tuple(post.value.id for post in posts)
     duties = things("duties", DUTY_KEYS, lambda fields: read_duty(fields, every_post))
@@ -104,6 +110,7 @@ def read_site(site: Fields, version: int, holds_from: int) -> Draft:
         settle_after_s=DEFAULT_SETTLE_S if settle_after_s is None else settle_after_s,
         repeat_s=DEFAULT_REPEAT_S if repeat_s is None else repeat_s,
         gate_rules=_gate_rules(site),
+        commands=_commands(site),
     )
     return Draft(site, plan, shifts, people, posts, checkpoints, devices, routes, duties, escalation)
 
@@ -193,6 +200,7 @@ def _device(fields: Fields) -> Device:
         name=read_names(fields),
         silent_after_s=_silent_after(fields),
         checkpoint=fields.get("checkpoint", kinds.identifier),
+        held_open_after_s=_held_open_after(fields),
     )
 
 
@@ -200,6 +208,22 @@ def _silent_after(fields: Fields) -> int | None:
     if not fields.has("silent_after"):
         return DEFAULT_SILENT_S
     return fields.get("silent_after", kinds.silence)
+
+
+def _held_open_after(fields: Fields) -> int | None:
+    if not fields.has("held_open_after"):
+        return DEFAULT_HELD_OPEN_S
+    if fields.raw("kind") != DeviceKind.GATE:
+        fields.complain(
+            "held_open_after is given for a device that is no gate; leave it out", "held_open_after"
+        )
+    return fields.get("held_open_after", kinds.longest_opening)
+
+
+def _commands(site: Fields) -> dict[str, tuple[str, ...]]:
+    names = sorted(KNOWN)
+    fields = site.nested("commands", names, "a map such as {open: [shift_leader, gate_guard]}")
+    return {} if fields is None else {cmd: fields.many(cmd, kinds.identifier) for cmd in fields.given}
 
 
 def _route(fields: Fields) -> Route:

@@ -83,6 +83,16 @@ def silence(value: str) -> int | None:
     return seconds
 
 
+def longest_opening(value: str) -> int | None:
+    """How long a barrier may stand open, in seconds; None for `never`: nobody is told."""
+    if value == NEVER:
+        return None
+    seconds = duration(value) if _DURATION.fullmatch(value) and value else 0
+    if seconds < 1:
+        raise ValueError("a duration such as 2min, or never")
+    return seconds
+
+
 def show_duration(seconds: int) -> str:
     """The shortest text in one unit that `duration` reads as `seconds`."""
     for unit, size in UNITS.items():

@@ -11,6 +11,7 @@ import yaml
 from gateway.domain.plan import (
     ALL_POSTS,
     ALWAYS,
+    DEFAULT_HELD_OPEN_S,
     DEFAULT_REPEAT_S,
     DEFAULT_SETTLE_S,
     DEFAULT_SILENT_S,
@@ -75,6 +76,7 @@ def document(plan: Plan) -> Document:
         settle_after=settle,
         repeat=repeat,
         gate_rules=_gate_rules(plan.gate_rules),
+        commands={cmd: list(roles) for cmd, roles in plan.commands.items()},
         shifts=[_given(id=shift.id, **_span(shift.span), name=dict(shift.name)) for shift in plan.shifts],
         people=[
             _given(id=person.id, name=dict(person.name), role=person.role, card=person.card)
@@ -100,6 +102,7 @@ def document(plan: Plan) -> Document:
                 name=dict(device.name),
                 silent_after=_silent_after(device.silent_after_s),
                 checkpoint=device.checkpoint,
+                held_open_after=_held_open_after(device.held_open_after_s),
             )
             for device in plan.devices
         ],
@@ -176,6 +179,12 @@ def _silent_after(seconds: int | None) -> str | None:
     if seconds is None:
         return NEVER
     return None if seconds == DEFAULT_SILENT_S else show_duration(seconds)
+
+
+def _held_open_after(seconds: int | None) -> str | None:
+    if seconds is None:
+        return NEVER
+    return None if seconds == DEFAULT_HELD_OPEN_S else show_duration(seconds)
 
 
 def _cadence(cadence: Cadence) -> Document:

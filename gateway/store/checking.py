@@ -95,4 +95,22 @@ async def _shown_otherwise(view: View) -> list[Fault]:
             query = f"SELECT coalesce(max(commit_no), 0) FROM {written} WHERE {where}"
             (number,) = [row[0] async for page in view.pages(query, values) for row in page]
             faults.append(Fault(number, f"{shown}: {values[-1]} is not shown as it was written"))
+    return faults + await _commands_shown_otherwise(view)
+
+
+async def _commands_shown_otherwise(view: View) -> list[Fault]:
+    """A command is shown as the last act of it says."""
+    acts = "FROM actions WHERE what LIKE 'command^_%' ESCAPE '^'"
+    shown = "SELECT site, command, body FROM commands"
+    said = f"SELECT site, target, body FROM actions WHERE id IN (SELECT max(id) {acts} GROUP BY target)"
+    found = view.pages(
+        f"SELECT command FROM ({shown} EXCEPT {said}) AS more UNION "
+        f"SELECT target FROM ({said} EXCEPT {shown}) AS less"
+    )
+    different = [row async for page in found for row in page]
+    faults: list[Fault] = []
+    for (command,) in different:
+        query = f"SELECT coalesce(max(commit_no), 0) {acts} AND target = ?"
+        (number,) = [row[0] async for page in view.pages(query, (command,)) for row in page]
+        faults.append(Fault(number, f"commands: {command} is not shown as it was written"))
     return faults

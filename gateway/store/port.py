@@ -116,6 +116,18 @@ class ActionRow(NamedTuple):
     body: bytes  # the rest in JSON
 
 
+class CommandRow(NamedTuple):
+    """A command as it is now. Each change of it is an action too, with the same body."""
+
+    id: str
+    site: str
+    device: str
+    cmd: str
+    state: str
+    requested_at: int
+    body: bytes  # the command in JSON
+
+
 class BlindRow(NamedTuple):
     """The gateway could not hear in `[since, until)`."""
 
@@ -178,6 +190,7 @@ class Commit:
     states: list[StateRow] = field(default_factory=list)
     plans: list[PlanRow] = field(default_factory=list)
     actions: list[ActionRow] = field(default_factory=list)
+    commands: list[CommandRow] = field(default_factory=list)
     blind: list[BlindRow] = field(default_factory=list)
     keys: list[KeyRow] = field(default_factory=list)
     refused: list[RefusedRow] = field(default_factory=list)
@@ -192,6 +205,7 @@ class Commit:
             or self.states
             or self.plans
             or self.actions
+            or self.commands
             or self.blind
             or self.keys
             or self.alive
@@ -326,6 +340,20 @@ class Store(Protocol):
         limit: int | None = None,
     ) -> list[ActionRow]:
         """What people did with `start <= at < end`, newest first; `what`: only these."""
+
+    async def commands(
+        self,
+        site: str | None = None,
+        *,
+        states: Sequence[str] = (),
+        device: str | None = None,
+        since: int = 0,
+        limit: int = 500,
+    ) -> list[Json]:
+        """Commands that were asked for at or after `since`, as they are now, newest first."""
+
+    async def command(self, command_id: str) -> Json | None:
+        """One command."""
 
     async def blind(self, since: int) -> list[BlindRow]:
         """When the gateway could not hear, of what ended after `since`, by time."""

@@ -207,6 +207,34 @@ class Reading(ABC):
         )
         return [ActionRow(*row) for row in rows]
 
+    async def commands(
+        self,
+        site: str | None = None,
+        *,
+        states: Sequence[str] = (),
+        device: str | None = None,
+        since: int = 0,
+        limit: int = 500,
+    ) -> list[Json]:
+        where, values = ["requested_at >= ?"], [since]
+        more: list[Any] = []
+        for column, value in (("site", site), ("device", device)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                more.append(value)
+        if states:
+            where.append(f"state IN ({', '.join('?' * len(states))})")
+            more += states
+        rows = await self._query(
+            f"SELECT body FROM commands WHERE {' AND '.join(where)} ORDER BY requested_at DESC, command LIMIT ?",
+            [*values, *more, limit],
+        )
+        return [_json(row[0]) for row in rows]
+
+    async def command(self, command_id: str) -> Json | None:
+        rows = await self._query("SELECT body FROM commands WHERE command = ?", (command_id,))
+        return _json(rows[0][0]) if rows else None
+
     async def blind(self, since: int) -> list[BlindRow]:
         rows = await self._query(
             f"SELECT {CHAINED['blind']} FROM blind WHERE until > ? ORDER BY since, id", (since,)

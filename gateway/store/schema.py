@@ -128,6 +128,11 @@ STEPS: Final = (
     ALTER TABLE facts ADD COLUMN tap TEXT;
     CREATE INDEX facts_tapped ON facts (site, tap) WHERE tap IS NOT NULL;
     CREATE INDEX actions_by_what ON actions (site, what, at);
+    CREATE TABLE commands (
+        command TEXT PRIMARY KEY, site TEXT NOT NULL, device TEXT NOT NULL, cmd TEXT NOT NULL,
+        state TEXT NOT NULL, requested_at INTEGER NOT NULL, body BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX commands_by_time ON commands (site, requested_at);
     CREATE TABLE keys (
         id INTEGER PRIMARY KEY, commit_no INTEGER NOT NULL,
         kind TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, origin TEXT NOT NULL,

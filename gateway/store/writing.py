@@ -76,6 +76,7 @@ def written(commit: Commit, head: Head) -> Written:
     found += [
         replacing("occurrences", list({(row.site, row.occurrence): row for row in commit.verdicts}.values())),
         replacing("alerts", list({row.id: row for row in commit.alerts}.values())),
+        replacing("commands", list({row.id: row for row in commit.commands}.values())),
         _series(commit),
         _quarantine(commit),
         replacing("signs", [("alive", commit.at)]),

@@ -12,11 +12,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from gateway.acts import Acts
+from gateway.commanding import Commanding
 from gateway.gate_acts import GateActs
 from gateway.service import Service
 from gateway.store.port import StoreError
 from gateway.web.access import FORBIDDEN, Access, caller_of, permit
 from gateway.web.acting import acting_routes
+from gateway.web.commanding import command_routes
 from gateway.web.context import Context
 from gateway.web.deciding import deciding_routes
 from gateway.web.docs_page import add_docs_page
@@ -45,15 +47,19 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
     """
     pages = Pages.load() if pages is None else pages
     live = Live(service, pages.build)
+    engine = service.engine
     signed_in = SignedIn(service.tokens, service.settings.data / "pages-signed-in.json", service.clock.now)
     tries = Tries(service.clock.elapsed)
     context = Context(
-        service, live, pages.build, Acts(service.engine), GateActs(service.engine), signed_in, tries
+        service,
+        live,
+        pages.build,
+        Acts(engine),
+        GateActs(engine),
+        Commanding(engine),
+        signed_in,
+        tries,
     )
-
-    async def site_of_alert(alert: str) -> str | None:
-        found = await service.store.alert(alert)
-        return None if found is None else found["site"]
 
     app = FastAPI(
         title="Patrol Gateway",
@@ -63,7 +69,7 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(permit(site_of_alert))],
+        dependencies=[Depends(permit({"alert": service.store.alert, "command": service.store.command}))],
         middleware=[
             Middleware(Guard, names=(service.settings.http_address[0], *names)),
             Middleware(Access, tokens=service.tokens, signed_in=signed_in, tries=tries),
@@ -79,6 +85,7 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         ledger_routes(context),
         register_routes(context),
         timeline_routes(context),
+        command_routes(context),
         health_routes(context),
         signing_routes(context),
     ):

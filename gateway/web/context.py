@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from starlette.responses import Response
 
 from gateway.acts import Acts
+from gateway.commanding import Commanding
 from gateway.desk import Desk
 from gateway.domain.calendar import HOUR_MS
 from gateway.gate_acts import GateActs
@@ -38,6 +39,7 @@ class Context:
     build: str
     acts: Acts
     gate_acts: GateActs
+    commanding: Commanding
     signed_in: SignedIn
     tries: Tries
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)

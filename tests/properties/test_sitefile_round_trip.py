@@ -12,8 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.commands import KNOWN
 from gateway.domain.plan import (
     ALWAYS,
+    COMMANDERS,
     DEFAULT_SETTLE_S,
     NIGHT,
     At,
@@ -209,6 +211,9 @@ def plans(draw: st.DrawFn) -> Plan:
         ),
         settle_after_s=draw(st.just(DEFAULT_SETTLE_S) | seconds),
         gate_rules=draw(gate_rules),
+        commands=draw(
+            st.dictionaries(st.sampled_from(sorted(KNOWN)), lists(st.sampled_from(COMMANDERS), 1).map(tuple))
+        ),
     )
     if not plan.posts and not plan.routes:
         return plan

@@ -16,7 +16,7 @@ import click
 import pytest
 
 from gateway.cli import main, run
-from gateway.domain.alerts import AlertKind
+from gateway.domain.alert import AlertKind
 from gateway.domain.barrier import _RAISES
 from gateway.domain.ledger.entries import CODES
 from gateway.service import Service

@@ -162,6 +162,23 @@ export interface Gate {
   posts?: string[]
   position: string
   since?: string | null
+  /** A person told it to stay open. */
+  held?: boolean
+  /** The latest one to it; what is uncertain before all else. */
+  command?: Command | null
+}
+
+export interface Command {
+  id: string
+  site: string
+  device: string
+  cmd: string
+  by: string
+  reason: string
+  requested_at: string
+  expires_at: string
+  state: string
+  result?: string | null
 }
 
 export interface GateEvent {

@@ -11,6 +11,7 @@ from gateway.ingest.devices import (
     esp_rfid,
     ibutton,
     m100,
+    modbus,
     ndef,
     osdp,
     pn532,
@@ -77,4 +78,5 @@ PROTOCOLS: Final[Mapping[str, MakersProtocol]] = {
     ),
     "ndef": MakersProtocol(ndef.decode),
     "sun": MakersProtocol(sun.decode),
+    "modbus": MakersProtocol(modbus.decode),
 }

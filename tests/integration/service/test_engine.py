@@ -13,7 +13,7 @@ import pytest
 from gateway import engine as engine_module
 from gateway.acts import Acts
 from gateway.desk import Desk
-from gateway.domain.alerts import WrongStateError
+from gateway.domain.alert import WrongStateError
 from gateway.domain.hearing import Hearing
 from gateway.engine import BATCH, FULL, Engine
 from gateway.ingest.delivery import Delivery

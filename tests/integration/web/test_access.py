@@ -125,6 +125,12 @@ async def test_a_token_for_one_site_sees_no_other(gateway: Gateway, secrets: dic
         ("POST", "/api/alerts/harbour-1/acknowledge", {"json": {}}),
         ("POST", "/api/records", {"json": signed}),
         ("GET", "/api/notices", {}),
+        ("GET", "/api/commands", {}),
+        (
+            "POST",
+            "/api/sites/harbour/devices/gate-east/commands",
+            {"json": {"cmd": "open", "by": "x", "reason": "y"}},
+        ),
         ("POST", "/api/quarantine/replay", {}),
         ("GET", "/api/quarantine/reasons", {}),
         ("PUT", "/api/sites/harbour/plan", {"content": HARBOUR}),

@@ -243,7 +243,7 @@ def test_a_clash_across_what_is_folded_for_good_is_still_told() -> None:
     night.scans("22:10:05 c", device="s2", guard="li")
     watch = Watch(night.plans)
     watching.feed(watch, night.facts, night.ms("22:20"))
-    strand = watch._rounds
+    strand = watch._strands.rounds
     strand.trim(night.ms("22:10:02"))
     assert [scan.id for scan in strand.clashes] == ["s1/b1/1", "s2/b1/1"]
     night.scans("22:10:03 d", device="s3", guard="wang")  # goes back to what is folded

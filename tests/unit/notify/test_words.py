@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.alerts import AlertKind, Severity
+from gateway.domain.alert import AlertKind, Severity
 from gateway.domain.notices import NoticeKind
 from gateway.notify.channels import LANGUAGES
 from gateway.notify.words import Words, templates

@@ -10,6 +10,7 @@ from gateway.store.port import (
     ActionRow,
     AlertRow,
     BlindRow,
+    CommandRow,
     Commit,
     DeliveryRow,
     FactRow,
@@ -132,6 +133,17 @@ def plan(version: int, site: str = "court", body: str = "site: court\n") -> Plan
 
 def action(what: str, target: str = "court-1", *, site: str = "court", at: int = T0) -> ActionRow:
     return ActionRow(site, at, "wang-jg", "192.0.2.7", what, target, b'{"note":"x"}')
+
+
+def command(number: int, state: str = "sent", *, site: str = "court", at: int = T0) -> CommandRow:
+    id_ = f"{site}-c{number}"
+    body = msgspec.json.encode({"id": id_, "site": site, "state": state})
+    return CommandRow(id_, site, "gate-1", "open", state, at + number, body)
+
+
+def changed(row: CommandRow) -> ActionRow:
+    """The act that a change of a command is stored with."""
+    return ActionRow(row.site, T0, "wang-jg", "", f"command_{row.state}", row.id, row.body)
 
 
 def blind(since: int, until: int | None = None, cause: str = "down") -> BlindRow:

@@ -11,6 +11,8 @@ export const ALERT_KINDS = [
   'gate_fault',
   'no_consent',
   'car_swapped',
+  'gate_held_open',
+  'command_uncertain',
   'report_raised',
   'record_missing',
   'device_silent',
