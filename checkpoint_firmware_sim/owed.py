@@ -86,7 +86,8 @@ class Happened:
             if line["what"] == "device" and line["event"] == "lost":
                 span = parse_instant(line["from"]), parse_instant(line["to"])
                 happened.lost.setdefault(line["device"], []).append(span)
-                happened._lost_at[line["device"]] = [parse_instant(each["at"]) for each in line["records"]]
+                made = [parse_instant(each["at"]) for each in line["records"]]
+                happened._lost_at.setdefault(line["device"], []).extend(made)
         for line in lines:
             if parse_instant(line["at"]) <= until:
                 happened._take(line)

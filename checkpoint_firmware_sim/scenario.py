@@ -45,6 +45,9 @@ class What(StrEnum):
     CLOCK_BACK = "clock_back"  # the wall clock of `device` jumps back `by`
     CLOCK_DRIFTS = "clock_drifts"  # both clocks of `device` gain `by` in a day; they lose it with `slow`
     TWO_SCANNERS = "two_scanners"  # a round of `duty` is scanned by turns with `device`, too; or with `both`
+    NOISE = "noise"  # for `by` the line of `device` brings bytes of anything, too
+    SPLIT = "split"  # for `by` what `device` says comes in small pieces
+    SILENCE = "silence"  # for `by` nothing that `device` says arrives
     BROKER_RESTART = "broker_restart"  # all devices lose their connection for `by`
     GATEWAY_RESTART = "gateway_restart"  # the gateway is killed at the `moment`, and is away for `by`
 
@@ -56,6 +59,10 @@ CLOCK_FAULTS: Final = (
     What.CLOCK_BACK,
     What.CLOCK_DRIFTS,
 )
+
+
+LINE_FAULTS: Final = (What.NOISE, What.SPLIT, What.SILENCE)
+"""What only a device at a serial line can have."""
 
 
 class Moment(StrEnum):
