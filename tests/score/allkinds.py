@@ -1,7 +1,7 @@
 """`make allkinds`: a night with devices of every kind, at a real gateway, compared with what really happened.
 
-The gateway is a process, the simulated estate is another. All that is between them are serial lines and MQTT; they share
-a clock. When the night is over the estate stays as it is until every device has been heard out.
+The gateway is a process, the simulated estate is another. All that is between them are serial lines and MQTT; they
+share a clock. When the night is over the estate stays as it is until every device has been heard out.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -23,8 +24,10 @@ from checkpoint_firmware_sim.scenario import load_scenario
 from checkpoint_firmware_sim.times import SECOND, local_time_nearest
 from checkpoint_firmware_sim.truth import Line, read_truth
 from gateway.clock import Clock
+from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Scan
+from gateway.domain.plan import Plan
 from gateway.ingest.osdp.keys import new_key
-from gateway.instants import parse_instant
+from gateway.instants import parse_instant, rfc3339
 from gateway.sitefile import parse
 from gateway.store.sqlite import SqliteStore
 from tests.integration.service.process import Gateway, environment
@@ -44,14 +47,59 @@ DRAIN_S: Final = 45.0
 """How long the devices have to be heard out, after the end."""
 
 
+SAME_TAP_S: Final = 4.0
+"""How far apart (s of machine time) a tap and its record may be: a tag is held until its reader has seen it."""
+
+
 @dataclass
 class Result:
     """What came of the night."""
 
-    tally: Tally
+    plan: Plan
     truth: list[Line]
-    readings: dict[str, int] = field(default_factory=dict)
-    """Device → how many scans, gate events and calls of it are stored."""
+    tally: Tally
+    lines: list[dict[str, Any]]
+    """The gateway's lines, as `/api/health` has them (docs/devices/README.md)."""
+    facts: list[AnyFact]
+    speed: float
+
+    @property
+    def readings(self) -> Counter[str]:
+        """How many scans, gate events and calls of each device are stored."""
+        return Counter(fact.device for fact in self.facts if isinstance(fact, (Scan, GateEvent, RadioCall)))
+
+    @property
+    def taps(self) -> list[tuple[str, str, str, int]]:
+        """Device, checkpoint, guard and instant of each visit of which the truth says that it was recorded."""
+        return [
+            (device, visit["checkpoint"], line["guard"], parse_instant(visit["at"]))
+            for line in self.truth
+            if line["what"] == "walk"
+            for visit in line["visits"]
+            if visit.get("recorded", True)
+            for device in visit.get("devices", [line["device"]])
+        ]
+
+    @property
+    def lost_taps(self) -> list[tuple[str, str, str, int]]:
+        """Those that are not stored as what they were: at that checkpoint, then, and by that guard if that is known."""
+        stored = {
+            (fact.device, self.plan.checkpoint_by_tag[fact.tag], self._guard(fact), fact.occurred_at)
+            for fact in self.facts
+            if isinstance(fact, Scan)
+        }
+        near = SAME_TAP_S * SECOND * self.speed
+        return [
+            (device, checkpoint, guard, at)
+            for device, checkpoint, guard, at in self.taps
+            if not any(
+                (device, checkpoint) == scan[:2] and scan[2] in (guard, None) and abs(scan[3] - at) <= near
+                for scan in stored
+            )
+        ]
+
+    def _guard(self, scan: Scan) -> str | None:
+        return None if scan.guard is None else self.plan.person_by_token[scan.guard].id
 
     @property
     def alerts_per_problem(self) -> float:
@@ -63,6 +111,7 @@ class Result:
         """The goals that were missed, in words."""
         goals = ("false_missed", "overlooked", "unverified_after_drain")
         found = [f"{goal} is {count}, not 0" for goal in goals if (count := self.tally.counts[goal])]
+        found += [f"lost_taps is {len(lost)}, not 0"] if (lost := self.lost_taps) else []
         if self.alerts_per_problem > 1:
             found.append(f"alerts_per_problem is {self.alerts_per_problem:.2f}, not at most 1")
         return found
@@ -109,17 +158,15 @@ async def play(scenario: Path, folder: Path, speed: float | None = None) -> Resu
             if not scored.counts["unverified_after_drain"] or time.monotonic() > deadline:
                 break
             await asyncio.sleep(0.5)
+        health = await gateway.get("/health")
         await gateway.stop()
     store = await SqliteStore.open(gateway.database)
     try:
         heard.facts = await stored_facts(store, plan.site)
     finally:
         await store.close()
-    result = Result(tally(heard, round(PROMPT * clock.speed)), lines)
-    for fact in heard.facts:
-        if type(fact).__name__ in ("Scan", "GateEvent", "RadioCall"):
-            result.readings[fact.device] = result.readings.get(fact.device, 0) + 1
-    return result
+    scored = tally(heard, round(PROMPT * clock.speed))
+    return Result(plan, lines, scored, health["lines"], heard.facts, clock.speed)
 
 
 async def _until_the_end(estate: asyncio.subprocess.Process, truth: Path, within_s: float) -> list[Line]:
@@ -128,12 +175,16 @@ async def _until_the_end(estate: asyncio.subprocess.Process, truth: Path, within
         while True:
             if estate.returncode is not None:
                 raise RuntimeError(f"the simulated estate ended with code {estate.returncode}")
-            text = truth.read_text("utf-8") if truth.exists() else ""
+            text = await asyncio.to_thread(_text_of, truth)
             if '"what":"end"' in text:
                 lines = read_truth(text.splitlines())
                 place = next(place for place, line in enumerate(lines) if line["what"] == "end")
                 return lines[: place + 1]
             await asyncio.sleep(0.2)
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def _unheard(lines: list[Line], until: int, speed: float) -> dict[str, list[tuple[int, int]]]:
@@ -171,6 +222,7 @@ def table(result: Result) -> str:
     )
     lines = [f"{name:<26}{counts.pop(name, 0):>8}" for name in names]
     lines.append(f"{'alerts_per_problem':<26}{result.alerts_per_problem:>8.2f}")
+    lines += [f"{'taps':<26}{len(result.taps):>8}", f"{'lost_taps':<26}{len(result.lost_taps):>8}"]
     lines += ["", *(f"{name:<26}{number:>8}" for name, number in sorted(counts.items()))]
     lines += ["", *(f"{device:<26}{number:>8}" for device, number in sorted(result.readings.items()))]
     return "\n".join(lines)
@@ -191,6 +243,8 @@ def main() -> int:
         result = asyncio.run(play(scenario, folder, args.speed))
     for words in result.tally.errors:
         print(words)
+    for device, checkpoint, guard, at in result.lost_taps:
+        print(f"lost tap: {guard} at {checkpoint}, {device}, {rfc3339(at)}")
     print(table(result))
     for words in result.misses:
         print(f"missed: {words}")
