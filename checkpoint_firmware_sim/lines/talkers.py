@@ -28,7 +28,7 @@ class Em4100(SerialTwin):
         self.now = now
         if self.held is None or now < self._next:
             return b""
-        self._next = now + _REPEAT_S
+        self._next, self.shown = now + _REPEAT_S, True
         return self._frame(self.held)
 
     def _frame(self, uid: str) -> bytes:
