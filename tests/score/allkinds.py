@@ -83,23 +83,8 @@ class Result:
     @property
     def lost_taps(self) -> list[tuple[str, str, str, int]]:
         """Those that are not stored as what they were: at that checkpoint, then, and by that guard if that is known."""
-        stored = {
-            (fact.device, self.plan.checkpoint_by_tag[fact.tag], self._guard(fact), fact.occurred_at)
-            for fact in self.facts
-            if isinstance(fact, Scan)
-        }
-        near = SAME_TAP_S * SECOND * self.speed
-        return [
-            (device, checkpoint, guard, at)
-            for device, checkpoint, guard, at in self.taps
-            if not any(
-                (device, checkpoint) == scan[:2] and scan[2] in (guard, None) and abs(scan[3] - at) <= near
-                for scan in stored
-            )
-        ]
-
-    def _guard(self, scan: Scan) -> str | None:
-        return None if scan.guard is None else self.plan.person_by_token[scan.guard].id
+        scans = _scans(self.plan, self.facts)
+        return [tap for tap in self.taps if not _is_stored(scans, *tap, self.speed)]
 
     @property
     def alerts_per_problem(self) -> float:
@@ -165,8 +150,40 @@ async def play(scenario: Path, folder: Path, speed: float | None = None) -> Resu
         heard.facts = await stored_facts(store, plan.site)
     finally:
         await store.close()
+    _take_stored_for_recorded(heard, clock.speed)
     scored = tally(heard, round(PROMPT * clock.speed))
     return Result(plan, lines, scored, health["lines"], heard.facts, clock.speed)
+
+
+_Scans = dict[tuple[str, str], list[tuple[str | None, int]]]
+"""(device, checkpoint) → guard, if that is known, and instant of each scan."""
+
+
+def _scans(plan: Plan, facts: list[AnyFact]) -> _Scans:
+    found: _Scans = {}
+    for fact in facts:
+        if isinstance(fact, Scan):
+            guard = None if fact.guard is None else plan.person_by_token[fact.guard].id
+            where = fact.device, plan.checkpoint_by_tag[fact.tag]
+            found.setdefault(where, []).append((guard, fact.occurred_at))
+    return found
+
+
+def _is_stored(scans: _Scans, device: str, checkpoint: str, guard: str, at: int, speed: float) -> bool:
+    near = SAME_TAP_S * SECOND * speed
+    seen = scans.get((device, checkpoint), ())
+    return any(by in (guard, None) and abs(scanned - at) <= near for by, scanned in seen)
+
+
+def _take_stored_for_recorded(night: Night, speed: float) -> None:
+    """The truth cannot say at which moment the gateway heard a line again; a scan that is stored was recorded."""
+    scans = _scans(night.plan, night.facts)
+    for line in night.truth:
+        for visit in line["visits"] if line["what"] == "walk" else ():
+            devices = visit.get("devices", [line["device"]])
+            place, at = (visit["checkpoint"], line["guard"]), parse_instant(visit["at"])
+            if any(_is_stored(scans, device, *place, at, speed) for device in devices):
+                visit.pop("recorded", None)
 
 
 async def _until_the_end(estate: asyncio.subprocess.Process, truth: Path, within_s: float) -> list[Line]:
