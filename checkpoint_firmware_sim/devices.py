@@ -36,13 +36,6 @@ class Scanner(Device):
         """Fixed at a checkpoint, it reads a guard's card."""
         self.record("scan", guard=card)
 
-    def take_along(self) -> bool:
-        """A guard takes it along on a walk; whether nobody can hear it then."""
-        return False
-
-    def put_back(self) -> None:
-        """The walk is over."""
-
 
 class GateController(Device):
     """Drives one barrier and reports what happens at it."""

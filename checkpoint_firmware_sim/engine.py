@@ -14,12 +14,13 @@ from itertools import count
 from random import Random
 from typing import Final, Protocol
 
+from checkpoint_firmware_sim.deaf import DeafSpans
 from checkpoint_firmware_sim.deeds import Call, Walk
 from checkpoint_firmware_sim.device import ACK_TIMEOUT, Device
 from checkpoint_firmware_sim.devices import Console, GateController, Scanner, make_device
 from checkpoint_firmware_sim.makers import NATIVE, Speech, make_twin
 from checkpoint_firmware_sim.scenario import Deviation, Scenario, ScenarioError, What, check_against
-from checkpoint_firmware_sim.times import HOUR, MINUTE, SECOND
+from checkpoint_firmware_sim.times import HOUR, SECOND
 from checkpoint_firmware_sim.timetable import Timetable, make_timetable
 from checkpoint_firmware_sim.traffic import GateDeed
 from checkpoint_firmware_sim.truth import (
@@ -39,13 +40,6 @@ from gateway.instants import rfc3339
 DAY: Final = 24 * HOUR
 FINDS_BACK: Final = 5 * SECOND
 """How long after its broker is back a device notices, at most."""
-
-LAST_HEARD: Final = MINUTE
-BACK_AGAIN: Final = 6 * MINUTE
-"""A device without a memory is unheard from so long before it goes until so long after it is back, at most.
-
-A gateway opens a line again within 5 s of machine time, which are 5 min at 60 times the pace of life.
-"""
 
 NOISE_EVERY: Final = 20 * SECOND
 NOISE_BYTES: Final = 24
@@ -153,7 +147,7 @@ class ScenarioRun:
             )
             for spec in plan.devices
         }
-        self._deaf = self._deaf_spans()
+        self._deaf = DeafSpans(self.timetable, self.devices)
         self._file_all()
 
     # What devices live in
@@ -241,9 +235,9 @@ class ScenarioRun:
                 raise ScenarioError(f"{fault.what}: {reader.id} is at no serial line")
             self.call_at(at, partial(self._line_fault, reader, fault, True))
             self.call_at(at + fault.by, partial(self._line_fault, reader, fault, False))
-        for device_id, spans in self._deaf.items():
-            for since, until in spans:
-                self.call_at(until, partial(self._tell, deaf_line(until, device_id, since, until)))
+        for id, since, until in self._deaf:
+            at = min(until, timetable.end)
+            self.call_at(at, partial(self._tell, deaf_line(at, id, since, until)))
         for start, end in timetable.broker_outages:
             self.call_at(start, self.cut_off)
             self.call_at(end, self.reconnect)
@@ -266,11 +260,12 @@ class ScenarioRun:
         scanners = [self.devices.get(device) for device in visit.devices]
         working = [each for each in scanners if isinstance(each, Scanner) and each.alive]
         for number, scanner in enumerate(working):
-            if place == 0 and scanner.take_along():
+            if place == 0 and isinstance(scanner, Handheld):
+                scanner.take_along()
                 self._tell(device_line(self._now, scanner.id, "taken"))
             # A second scanner is held to the tag a moment later.
             self.call_at(visit.at + number * SECOND, partial(self._scan, scanner, walk, visit.checkpoint))
-        if all(self._is_deaf(each.id, visit.at) for each in working):
+        if all(self._deaf.has(each.id, visit.at) for each in working):
             self._unrecorded.add((id(walk), place))
         if place == len(walk.visits) - 1:
             del self._under_way[id(walk)]
@@ -351,25 +346,6 @@ class ScenarioRun:
         elif begins:
             for at in range(self._now, self._now + fault.by, NOISE_EVERY):
                 self.call_at(at, partial(reader.wire.noise, NOISE_BYTES))
-
-    def _deaf_spans(self) -> dict[str, list[tuple[int, int]]]:
-        """Device without a memory → from when until when what it reads may be lost."""
-        timetable, found = self.timetable, dict[str, list[tuple[int, int]]]()
-        gone = [(each.device, each.start, each.end) for each in timetable.outages]
-        gone += [
-            (fault.device or "", at, at + fault.by)
-            for at, fault in timetable.line_faults
-            if fault.what is What.SILENCE
-        ]
-        for start, end in timetable.broker_outages:
-            gone += [(device.id, start, end) for device in self.devices.values() if not device.wired]
-        for id, start, end in gone:
-            if not self.devices[id].keeps:
-                found.setdefault(id, []).append((start - LAST_HEARD, end + BACK_AGAIN))
-        return found
-
-    def _is_deaf(self, id: str, at: int) -> bool:
-        return any(since <= at <= until for since, until in self._deaf.get(id, ()))
 
     def _die(self, device: Device) -> None:
         if device.alive:

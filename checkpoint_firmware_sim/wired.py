@@ -180,11 +180,12 @@ class Handheld(LineReader):
         self._twin = twin
         self._line = wire.line
 
-    def take_along(self) -> bool:
+    def take_along(self) -> None:
+        """A guard takes it along on a walk: nobody can hear it then."""
         self._twin.undock()
-        return True
 
     def put_back(self) -> None:
+        """The walk is over."""
         self._twin.dock()
 
     def record(self, type: str, **members: Any) -> int:
