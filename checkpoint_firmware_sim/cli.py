@@ -28,6 +28,9 @@ from checkpoint_firmware_sim.lines.play import parse as parse_act
 from checkpoint_firmware_sim.lines.play import play as play_line
 from checkpoint_firmware_sim.live import LiveRun
 from checkpoint_firmware_sim.makers import NATIVE, Speech, read_speech
+from checkpoint_firmware_sim.modbus import MAPS as MODBUS_MAPS
+from checkpoint_firmware_sim.modbus import Controller
+from checkpoint_firmware_sim.modbus_line import play_line as play_modbus
 from checkpoint_firmware_sim.mqtt import Broker
 from checkpoint_firmware_sim.owed import Happened
 from checkpoint_firmware_sim.scenario import Scenario, ScenarioError, load_scenario
@@ -263,6 +266,24 @@ def osdp_command(port: Path, readers: tuple[tuple[int, bytes | None], ...]) -> N
     from checkpoint_firmware_sim.osdp_line import play
 
     play(port, dict(readers))
+
+
+def _controller(text: str) -> Controller:
+    map_, _, unit = text.partition(":")
+    if map_ not in MODBUS_MAPS or not unit.isdecimal() or not 1 <= int(unit) <= 247:
+        raise ValueError(f"{text!r} is no controller; write MAP:UNIT with a map of {', '.join(MODBUS_MAPS)}")
+    return Controller(map_, int(unit))
+
+
+@main.command()
+@click.argument("controllers", type=_Parsed("map:unit", _controller), nargs=-1, required=True)
+def modbus(controllers: tuple[Controller, ...]) -> None:
+    """Play barrier controllers (such as came-ptx:1) on a Modbus line, and print the line's path.
+
+    Lines on standard input, until it ends: `late 1` sets a fault of unit 1 (`none` mends it), `open 1` and `close 1`
+    are somebody at its button.
+    """
+    asyncio.run(play_modbus(controllers))
 
 
 def _plan_of(lines: list[Line], site_path: Path | None) -> Plan:

@@ -338,6 +338,10 @@ class Device:
         self._answered[id] = result
         if len(self._answered) > _REMEMBERED_COMMANDS:
             self._answered.popitem(last=False)
+        self.answer(id, result)
+
+    def answer(self, id: str, result: str) -> None:
+        """Tell what became of a command."""
         self.report_status(reply_to=id, result=result)
 
     def _result(self, message: dict[str, Any]) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from random import Random
 from typing import Any, Final
 
 from checkpoint_firmware_sim.device import ACK_TIMEOUT, Device, Environment
+from checkpoint_firmware_sim.scenario import What
+from checkpoint_firmware_sim.sun_tag import SUN_URL
 from checkpoint_firmware_sim.times import SECOND
 from gateway.domain.plan import DeviceKind
 
@@ -25,10 +28,12 @@ class Scanner(Device):
         self.guard = guard
 
     def scan(self, tag: str) -> None:
-        """A tag is read: an upper-case hex UID, or the text of a QR code."""
+        """A tag is read: an upper-case hex UID, the message of a tag that makes them, or the text of a QR code."""
         rssi = self._random.randint(-71, -48)
-        if set(tag) <= _HEX:
+        if set(tag) <= HEX:
             self.record("scan", tag=tag, guard=self.guard, battery=self.battery, rssi=rssi)
+        elif tag.startswith(SUN_URL):
+            self.record("scan", sun=tag, guard=self.guard, battery=self.battery, rssi=rssi)
         else:
             self.record("scan", qr=tag, guard=self.guard, battery=self.battery)
 
@@ -42,12 +47,27 @@ class GateController(Device):
 
     commands = Device.commands | {"open", "close", "hold"}
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        self.troubles: deque[tuple[What, int]] = deque()
+        """What goes wrong with the next commands, one each, and how late an answer is (ms)."""
+        super().__init__(*args, **more)
+
     def event(self, event: str, **members: Any) -> None:
         """Something happens at the barrier (the names of WIRE: `opened`, `vehicle_in`, `forced`, …)."""
         self.record("gate", event=event, **members)
 
+    def answer(self, id: str, result: str) -> None:
+        """Tell what became of a command, unless that goes wrong."""
+        what, by = self.troubles.popleft() if self.troubles else (None, 0)
+        if what is What.COMMAND_LATE:
+            self._env.call_at(self._env.now() + by, lambda: self.report_status(reply_to=id, result=result))
+        elif what is not What.COMMAND_LOST:
+            super().answer(id, result)
+
     def obey(self, command: str, args: dict[str, Any]) -> str:
         """Open, close or hold the barrier open; a person may be named in `args.by`."""
+        if self.troubles and self.troubles[0][0] is What.COMMAND_REFUSED:
+            return "refused"
         by = args.get("by")
         if command in ("open", "hold"):
             self.event("opened", cause="remote", by=by)
@@ -70,7 +90,7 @@ class Console(Device):
         self.record("radio", post=post, outcome=outcome, by=by, note=note)
 
 
-_HEX: Final = frozenset("0123456789ABCDEF")
+HEX: Final = frozenset("0123456789ABCDEF")
 _KINDS: Final[dict[DeviceKind, type[Device]]] = {
     DeviceKind.SCANNER: Scanner,
     DeviceKind.READER: Scanner,

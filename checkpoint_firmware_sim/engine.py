@@ -17,9 +17,10 @@ from typing import Final, Protocol
 from checkpoint_firmware_sim.deaf import DeafSpans
 from checkpoint_firmware_sim.deeds import Call, Walk
 from checkpoint_firmware_sim.device import ACK_TIMEOUT, Device
-from checkpoint_firmware_sim.devices import Console, GateController, Scanner, make_device
+from checkpoint_firmware_sim.devices import HEX, Console, GateController, Scanner, make_device
 from checkpoint_firmware_sim.makers import NATIVE, Speech, make_twin
 from checkpoint_firmware_sim.scenario import Deviation, Scenario, ScenarioError, What, check_against
+from checkpoint_firmware_sim.sun_tag import UID_DIGITS, SunTag
 from checkpoint_firmware_sim.times import HOUR, SECOND
 from checkpoint_firmware_sim.timetable import Timetable, make_timetable
 from checkpoint_firmware_sim.traffic import GateDeed
@@ -148,6 +149,12 @@ class ScenarioRun:
             for spec in plan.devices
         }
         self._deaf = DeafSpans(self.timetable, self.devices)
+        self._sun_tags = {
+            tag: SunTag(tag, scenario.sun_master, Random(f"{self.seed}|{tag}"))
+            for point in plan.checkpoints
+            for tag in point.tags
+            if scenario.sun_master is not None and len(tag) == UID_DIGITS and set(tag) <= HEX
+        }
         self._file_all()
 
     # What devices live in
@@ -238,6 +245,10 @@ class ScenarioRun:
         for id, since, until in self._deaf:
             at = min(until, timetable.end)
             self.call_at(at, partial(self._tell, deaf_line(at, id, since, until)))
+        for at, fault in timetable.command_faults:
+            gate = self.devices[fault.device or ""]
+            if isinstance(gate, GateController):
+                self.call_at(at, partial(gate.troubles.append, (fault.what, fault.by)))
         for start, end in timetable.broker_outages:
             self.call_at(start, self.cut_off)
             self.call_at(end, self.reconnect)
@@ -288,7 +299,8 @@ class ScenarioRun:
             scanner.read_card(walk.walker.badge or walk.walker.name)
         else:
             scanner.badge(walk.walker.badge)
-            scanner.scan(self.plan.checkpoint_by_id[checkpoint].tags[0])
+            tag = self.plan.checkpoint_by_id[checkpoint].tags[0]
+            scanner.scan(self._sun_tags[tag].tap() if tag in self._sun_tags else tag)
 
     def _places_unrecorded(self, walk: Walk) -> set[int]:
         return {place for walked, place in self._unrecorded if walked == id(walk)}

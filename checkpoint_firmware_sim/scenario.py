@@ -44,6 +44,9 @@ class What(StrEnum):
     CLOCK_AHEAD = "clock_ahead"  # the wall clock of `device` jumps forward `by`
     CLOCK_BACK = "clock_back"  # the wall clock of `device` jumps back `by`
     CLOCK_DRIFTS = "clock_drifts"  # both clocks of `device` gain `by` in a day; they lose it with `slow`
+    COMMAND_LOST = "command_lost"  # `device` does the next thing that it is told to, and its answer is lost
+    COMMAND_REFUSED = "command_refused"  # `device` refuses the next command
+    COMMAND_LATE = "command_late"  # `device` answers the next command `by` later than it should
     TWO_SCANNERS = "two_scanners"  # a round of `duty` is scanned by turns with `device`, too; or with `both`
     NOISE = "noise"  # for `by` the line of `device` brings bytes of anything, too
     SPLIT = "split"  # for `by` what `device` says comes in small pieces
@@ -61,6 +64,7 @@ CLOCK_FAULTS: Final = (
 )
 
 
+COMMAND_FAULTS: Final = (What.COMMAND_LOST, What.COMMAND_REFUSED, What.COMMAND_LATE)
 LINE_FAULTS: Final = (What.NOISE, What.SPLIT, What.SILENCE)
 """What only a device at a serial line can have."""
 
@@ -114,6 +118,9 @@ class Scenario:
     speed: float = 60.0
     traffic_per_hour: float = 6.0  # vehicles in and out at each gate
     network: Rough = Rough()
+    sun_master: bytes | None = (
+        None  # tags with a UID of 7 bytes make messages (SUN) with keys that come of it
+    )
     deviations: tuple[Deviation, ...] = field(default=())
 
 
@@ -175,6 +182,12 @@ def _network(entry: Any) -> Rough:
     return Rough(**_members(entry, _ROUGH, (), ""))
 
 
+def _master_key(value: object) -> bytes:
+    if not isinstance(value, str) or len(value) != 64:
+        raise ValueError("must be a key of 64 hex digits in quotes")
+    return bytes.fromhex(value)
+
+
 def _switch(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{value!r} is neither true nor false")
@@ -195,6 +208,7 @@ _SCENARIO: Final[Mapping[str, Any]] = {
     "speed": float,
     "traffic_per_hour": float,
     "network": _network,
+    "sun_master": _master_key,
 }
 _DEVIATION: Final[Mapping[str, Any]] = {
     "what": What,
@@ -245,7 +259,7 @@ def check_against(scenario: Scenario, plan: Plan) -> None:
         _known(where, "round duty", deviation.duty, duties)
         _known(where, "post", deviation.post, plan.post_by_id)
         _known(where, "device", deviation.device, plan.device_by_id)
-        if deviation.what is What.FORCED and deviation.device is not None:
+        if deviation.what in (What.FORCED, *COMMAND_FAULTS) and deviation.device is not None:
             gates = [device.id for device in plan.devices if device.kind is DeviceKind.GATE]
             _known(where, "gate", deviation.device, gates)
         if deviation.what is What.TWO_SCANNERS:

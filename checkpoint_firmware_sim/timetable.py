@@ -18,7 +18,15 @@ from checkpoint_firmware_sim.diary import Diary
 from checkpoint_firmware_sim.mishaps import Mishaps
 from checkpoint_firmware_sim.people import leader_of
 from checkpoint_firmware_sim.rounds import Rounds
-from checkpoint_firmware_sim.scenario import CLOCK_FAULTS, LINE_FAULTS, Deviation, Moment, Scenario, What
+from checkpoint_firmware_sim.scenario import (
+    CLOCK_FAULTS,
+    COMMAND_FAULTS,
+    LINE_FAULTS,
+    Deviation,
+    Moment,
+    Scenario,
+    What,
+)
 from checkpoint_firmware_sim.traffic import GateDeed, plan_break_in, plan_traffic
 from gateway.domain.plan import DeviceKind, DutyKind, Plan
 
@@ -59,6 +67,7 @@ class Timetable:
     broker_outages: tuple[tuple[int, int], ...]
     gateway_stops: tuple[GatewayStop, ...]
     skipped: tuple[Skipped, ...]
+    command_faults: tuple[tuple[int, Deviation], ...] = ()
 
 
 def make_timetable(plan: Plan, scenario: Scenario, start: int, seed: int) -> Timetable:
@@ -110,6 +119,7 @@ def make_timetable(plan: Plan, scenario: Scenario, start: int, seed: int) -> Tim
             for at, deviation in mishaps.of_devices(What.GATEWAY_RESTART)
         ),
         tuple(skipped + rounds.skipped),
+        tuple(mishaps.of_devices(*COMMAND_FAULTS)),
     )
 
 

@@ -20,6 +20,7 @@ from gateway.domain.plan import Plan
 from gateway.ingest.mqtt.broker_url import BrokerUrlError
 from gateway.ingest.mqtt.endpoint import EndpointError
 from gateway.ingest.osdp.keys import KeysError, new_key
+from gateway.ingest.tag_keys import TagKeysError, load_tag_keys, write_new_keys
 from gateway.instants import parse_instant
 from gateway.links import LinksError, load_links, unplanned
 from gateway.notify.channels import Channel, ChannelsError, load_channels
@@ -28,8 +29,9 @@ from gateway.service import Service, ServiceError, stop_on_signals
 from gateway.settings import Settings, SettingsError
 from gateway.sitefile.coverage import State, apply, coverage
 from gateway.sitefile.standard import Standard, load_standard
+from gateway.store.moving import Moved, move
+from gateway.store.opening import open_store, without_password
 from gateway.store.port import StoreError
-from gateway.store.sqlite import SqliteStore
 
 T = TypeVar("T")
 
@@ -41,6 +43,7 @@ EXPECTED = (
     BrokerUrlError,
     ChannelsError,
     LinksError,
+    TagKeysError,
     sitefile.SiteFileError,
     remote.RemoteError,
     replay.ReplayError,
@@ -117,7 +120,7 @@ def main() -> None:
 )
 @click.option(
     "--database", envvar="PATROL_DATABASE", show_envvar=True, default=_DEFAULT.database, show_default=True,
-    help="Where everything is stored: sqlite:///path.",
+    help="Where everything is stored: sqlite:///path, or postgresql://user:password@host/database.",
 )  # fmt: skip
 @click.option(
     "--http", envvar="PATROL_HTTP", show_envvar=True, default=_DEFAULT.http, show_default=True,
@@ -148,6 +151,10 @@ def main() -> None:
     help="Where people reach the pages, for links in notices: https://patrol.example.org.",
 )  # fmt: skip
 @click.option(
+    "--tag-keys", envvar="PATROL_TAG_KEYS", show_envvar=True, type=_FILE,
+    help="A TOML file of the keys of SUN tags, that nobody else may read (docs/devices/sun.md).",
+)  # fmt: skip
+@click.option(
     "--log-level", envvar="PATROL_LOG_LEVEL", show_envvar=True, default="info", show_default=True,
     type=click.Choice(["debug", "info", "warning", "error"]), help="How much is written to standard error.",
 )  # fmt: skip
@@ -164,6 +171,7 @@ def run(
     channels: Path | None,
     links: Path | None,
     public_url: str | None,
+    tag_keys: Path | None,
     log_level: str,
     clock: Clock,
 ) -> None:
@@ -171,7 +179,17 @@ def run(
     _log_to_stderr(log_level)
     files = tuple(Path(name) for path in sites for name in str(path).split(",") if name)
     settings = Settings(
-        database, http, broker, files, data, clock, log_level, channels, links, public_url or ""
+        database,
+        http,
+        broker,
+        files,
+        data,
+        clock,
+        log_level,
+        channels=channels,
+        links=links,
+        public_url=public_url or "",
+        tag_keys=tag_keys,
     )
     _run(_serve(settings))
 
@@ -232,10 +250,9 @@ def demo(
 )
 def verify(database: str) -> None:
     """Check the hash chain of the records: finds any edit, removal or reordering."""
-    path = _existing_database(database)
 
     async def check() -> int:
-        store = await SqliteStore.open(path)
+        store = await open_store(database, existing=True)
         try:
             commits, faults = await store.verify()
         finally:
@@ -309,7 +326,7 @@ def replay_command(
         if other is not None and site_id not in (None, other.site):
             raise click.UsageError(f"{plan_file} is the plan of {other.site}, not of {site_id}")
         site_id = other.site if other is not None else site_id
-        found = _run(_replay(_existing_database(database), site_id, start, end, other))
+        found = _run(_replay(database, site_id, start, end, other))
     except click.UsageError:
         raise
     except click.ClickException as error:
@@ -324,9 +341,9 @@ def replay_command(
 
 
 async def _replay(
-    path: Path, site_id: str | None, start: int, end: int, other: Plan | None
+    database: str, site_id: str | None, start: int, end: int, other: Plan | None
 ) -> list[replay.Replayed]:
-    store = await SqliteStore.open(path)
+    store = await open_store(database, existing=True)
     try:
         sites = [site_id] if site_id is not None else sorted({row.site for row in await store.plans()})
         return [await replay.replay(store, each, start, end, other) for each in sites]
@@ -342,16 +359,44 @@ def _ask(question: Callable[[], T]) -> T:
         raise click.ClickException(str(error)) from None
 
 
-def _existing_database(url: str) -> Path:
+@main.group()
+def store() -> None:
+    """Where everything is stored."""
+
+
+@store.command("move")
+@click.option(
+    "--from", "source", envvar="PATROL_DATABASE", show_envvar=True, default=_DEFAULT.database, show_default=True,
+    help="Where everything is now.",
+)  # fmt: skip
+@click.option("--to", "target", required=True, help="An empty database: postgresql://… or sqlite:///….")
+def store_move(source: str, target: str) -> None:
+    """Copy everything into another database, and check that it is all there and the same.
+
+    Stop the gateway before, and start it with the new PATROL_DATABASE afterwards. A move that was cut off has left
+    nothing in the target: run it again. The source is left as it is.
+    """
+    moved = _run(_move(source, target))
+    click.echo(f"{sum(moved.rows.values())} rows, {moved.commits} commits with the same hashes.")
+    if moved.faults:
+        click.echo(f"{len(moved.faults)} of them do not fit the chain, as in the source: see `verify`.")
+    click.echo(f"Now set PATROL_DATABASE={without_password(target)} and start the gateway.")
+
+
+async def _move(source: str, target: str) -> Moved:
+    def told(table: str, rows: int) -> None:
+        if rows % 100_000 == 0:
+            click.echo(f"{table}: {rows} rows", err=True)
+
+    before = await open_store(source, alone=True, existing=True)
     try:
-        path = Settings(database=url).database_path
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
-    if not path.is_file():
-        raise click.ClickException(
-            f"there is no database {path}; name one with --database or PATROL_DATABASE"
-        )
-    return path
+        after = await open_store(target, alone=True)
+        try:
+            return await move(before, after, told)
+        finally:
+            await after.close()
+    finally:
+        await before.close()
 
 
 @main.group()
@@ -512,6 +557,36 @@ def osdp_new_key(path: Path, name: str) -> None:
     click.echo(
         f"{path}: the key {name!r} was added; only its owner can read this file. Keep a copy in a safe place."
     )
+
+
+@main.group()
+def tags() -> None:
+    """Keys of tags that make a message of their own at each tap (NTAG 424 DNA, SUN)."""
+
+
+@tags.command("new-keys")
+@click.argument("file", type=_FILE)
+@click.option(
+    "--site", "sites", multiple=True, metavar="SITE", help="Only for tags of this site; may be given again."
+)
+def tags_new_keys(file: Path, sites: tuple[str, ...]) -> None:
+    """Make a file with a new master key that only you may read."""
+    try:
+        write_new_keys(file, sites)
+    except TagKeysError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{file}: a new master key; give its name to the service with PATROL_TAG_KEYS")
+
+
+@tags.command("check")
+@click.argument("file", type=_FILE)
+def tags_check(file: Path) -> None:
+    """Check a file of keys, and say how many there are, without showing them; exit 1 with what was expected."""
+    try:
+        keys = load_tag_keys(file)
+    except TagKeysError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{file}: {len(keys.masters)} master keys, {len(keys.tags)} tags with keys of their own")
 
 
 @main.group()

@@ -26,8 +26,8 @@ from gateway import sitefile
 from gateway.clock import Clock
 from gateway.service import Service, ServiceError, stop_on_signals
 from gateway.settings import Settings
+from gateway.store.opening import open_store
 from gateway.store.port import Commit, PlanRow
-from gateway.store.sqlite import SqliteStore
 from gateway.web.server import WebServer
 
 _HEAD_START_S = 4.0
@@ -141,7 +141,7 @@ async def _set_up(site: Path, settings: Settings, begin: int) -> None:
     `run` would let it hold from its own start, which is some simulated minutes earlier.
     """
     plan = sitefile.load(site, version=1, holds_from=begin)
-    store = await SqliteStore.open(settings.database_path)
+    store = await open_store(settings.database)
     try:
         row = PlanRow(plan.site, plan.version, begin, settings.clock.now(), sitefile.dump(plan))
         await store.commit(Commit(settings.clock.now(), plans=[row]))

@@ -7,9 +7,13 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.alerts import KEEP_CLOSED_MS, Alert
+from gateway.domain.alert import Alert
+from gateway.domain.alerts import KEEP_CLOSED_MS
 from gateway.domain.calendar import FOREVER
-from gateway.domain.facts import AnyFact
+from gateway.domain.commands import Command, CommandState
+from gateway.domain.facts import AnyFact, Scan
+from gateway.domain.ledger.ledger import KEEP_MS
+from gateway.domain.ledger.ledger import LOOK_BACK_MS as LEDGER_BACK_MS
 from gateway.domain.notices import Notice
 from gateway.domain.plan import Plan
 from gateway.domain.silences import LONGEST_MS, Silence
@@ -17,8 +21,26 @@ from gateway.domain.verdicts import Excuse, Verdict, VerdictChange
 from gateway.domain.watch import Changes, Watch
 from gateway.ingest.doors import SiteDoors
 from gateway.ingest.records import AnyRecord, RefusedError, decode, make_fact
-from gateway.shapes import alert_from_json, alert_json, notice_json, occurrence_json, silence_from_json
-from gateway.store.port import ActionRow, AlertRow, Commit, FactRow, NoticeRow, Store, VerdictRow
+from gateway.register import read_authorities, read_explanations
+from gateway.shapes import (
+    alert_from_json,
+    alert_json,
+    command_from_json,
+    command_json,
+    notice_json,
+    occurrence_json,
+    silence_from_json,
+)
+from gateway.store.port import (
+    ActionRow,
+    AlertRow,
+    CommandRow,
+    Commit,
+    FactRow,
+    NoticeRow,
+    Store,
+    VerdictRow,
+)
 
 LOOK_BACK_MS: Final = 40 * 86_400_000
 """How much of the past is read at the start: the longest common period, a month, and some days."""
@@ -35,6 +57,12 @@ RECORDS_WARM_UP_MS: Final = 35 * 86_400_000
 _ALL: Final = 2**31
 
 _EVERY: Final = 1_000_000_000
+
+ONLINE_FOR_MS: Final = 150_000
+"""A device that has not said whether it is there counts as there for so long (ms) after a record of it."""
+
+ITSELF: Final = "@gateway"
+"""Who changed a command where no person did. No person of a plan can have this id."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -62,6 +90,7 @@ class Desk:
         kept = await store.alerts(site, since=now - KEEP_CLOSED_MS, limit=_ALL)
         alerts = [alert_from_json(shape) for shape in kept]
         excuses = await store.actions(site, records_from, what=("excuse",))
+        gates_from = now - KEEP_MS - LEDGER_BACK_MS
         watch = Watch(
             plans,
             since=max(start, begin),
@@ -73,7 +102,13 @@ class Desk:
             silences=await read_silences(store, site, now),
             excuses=[excuse_from_row(row) for row in excuses],
             blind=[(row.since, row.until) for row in await store.blind(signed_from)],
+            taps=await read_taps(store, site, start),
+            authorities=await read_authorities(store, site, min(start, gates_from)),
+            commands=[
+                command_from_json(each) for each in await store.commands(site, since=start, limit=_ALL)
+            ],
         )
+        watch.ledger.explained |= await read_explanations(store, site, gates_from)
         desk = cls(plans, watch)
         recent = min(now - WARM_UP_MS, start if since is not None else now)
         facts: list[AnyFact] = []
@@ -113,6 +148,19 @@ class Desk:
             notice_row(notice, self.watch.alerts.find(notice.alert) if notice.alert else None)
             for notice in changes.notices
         ]
+        for command in changes.commands:
+            row, act = command_rows(command, now)
+            commit.commands.append(row)
+            commit.actions.append(act)
+
+    def is_online(self, device: str, now: int) -> bool:
+        """Whether a device is there, as it says itself, or else as its latest record shows."""
+        door = self.doors.by_device.get(device)
+        if door is None:
+            return False
+        if door.health.online is not None:
+            return door.health.online
+        return door.hearing.heard_at is not None and now - door.hearing.heard_at < ONLINE_FOR_MS
 
     def _verdict_row(self, change: VerdictChange, now: int) -> VerdictRow:
         occurrence = change.occurrence
@@ -130,6 +178,12 @@ class Desk:
             occurrence.reason.code,
             _encode(occurrence_json(occurrence, self.site, self.checkpoint_names)),
         )
+
+
+async def read_taps(store: Store, site: str, before: int) -> list[Scan]:
+    """Of each tag that counts its readings the scan with the highest counter before an instant (ms)."""
+    facts = [fact_from_row(row) for row in await store.last_taps(site, before)]
+    return [fact for fact in facts if isinstance(fact, Scan)]
 
 
 async def read_silences(store: Store, site: str, now: int) -> list[Silence]:
@@ -162,6 +216,26 @@ def alert_row(alert: Alert, now: int) -> AlertRow:
     )
 
 
+def command_rows(command: Command, now: int) -> tuple[CommandRow, ActionRow]:
+    """A command as it is stored, and its change as an act: of a person who asks or settles, else of the gateway."""
+    body = _encode(command_json(command))
+    row = CommandRow(
+        command.id,
+        command.site,
+        command.device,
+        command.cmd,
+        command.state.value,
+        command.requested_at,
+        body,
+    )
+    by, what = ITSELF, command.state.value
+    if command.state is CommandState.REQUESTED:
+        by = command.by
+    elif command.settled is not None and command.settled.at >= now:
+        by, what = command.settled.by, "settled"
+    return row, ActionRow(command.site, now, by, command.origin or "", f"command_{what}", command.id, body)
+
+
 def notice_row(notice: Notice, alert: Alert | None) -> NoticeRow:
     """A notice as it is stored, with the alert that it is about as it is now."""
     to = _encode(notice.to).decode()
@@ -179,7 +253,13 @@ def _record_and_fact(row: FactRow) -> tuple[AnyRecord, AnyFact]:
         record = decode(row.body)
         # When it happened was worked out when it came in, and stays as it was stored.
         return record, make_fact(
-            record, row.device, row.occurred_at, row.received_at, row.uncertainty, row.clock_error
+            record,
+            row.device,
+            row.occurred_at,
+            row.received_at,
+            row.uncertainty,
+            row.clock_error,
+            row.tap,
         )
     except RefusedError as error:
         raise ValueError(f"the stored record {row.site}/{row.device}/{row.boot}/{row.seq}: {error}") from None

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -26,12 +26,14 @@ from gateway.desk import Desk
 from gateway.domain.alert import AlertKind
 from gateway.domain.alerts import AlertBook
 from gateway.domain.calendar import FOREVER
-from gateway.domain.facts import AnyFact, GateEvent, Report
+from gateway.domain.facts import AnyFact, GateEvent, Report, Status
 from gateway.domain.plan import Names, Plan
 from gateway.domain.verdicts import Reason
+from gateway.ingest.commander import Commander
 from gateway.ingest.delivery import Delivery, Link
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.intake import Intake, Taken
+from gateway.ingest.tag_keys import KeyRing
 from gateway.store.port import ActionRow, BlindRow, Commit, PlanRow, Store, StoreError
 
 T = TypeVar("T")
@@ -62,8 +64,14 @@ _RETRY_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 NEVER_AGAIN: Final = frozenset({"foreign_topic"})
 """What stays refused: no change of a plan makes true what one device says in the name of another."""
 
-SendDown = Callable[[str, str, str, bytes], Any]
-"""Sends a payload to `{site}`, `{device}`, on a suffix."""
+
+class SendDown(Protocol):
+    """Sends a payload to `{site}`, `{device}`, on a suffix; it must not arrive later than `expiry_s` from now (s)."""
+
+    def __call__(
+        self, site: str, device: str, suffix: str, payload: bytes, *, expiry_s: float | None = None
+    ) -> bool | None: ...
+
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -82,12 +90,20 @@ class Work:
 class Engine:
     """All sites of one process."""
 
-    def __init__(self, store: Store, clock: Clock, send_down: SendDown | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        send_down: SendDown | None = None,
+        tag_keys: KeyRing | None = None,
+    ) -> None:
         self.store = store
         self.clock = clock
         self.send_down = send_down
         self.desks: dict[str, Desk] = {}
-        self.intake = Intake(self.doors)
+        self.intake = Intake(self.doors, tag_keys)
+        self.commanders: dict[tuple[str, str], Commander] = {}
+        """Who carries commands to a device that does not speak for itself, by (site, device)."""
         self.listeners: list[Callable[[set[str]], None]] = []
         """Called with the sites that changed, after each commit."""
         self.store_error: str | None = None
@@ -120,6 +136,12 @@ class Engine:
         """Where the records of a site's devices come in; None for an unknown site."""
         desk = self.desks.get(site)
         return desk.doors if desk is not None else None
+
+    def place_of_barrier(self, site: str, device: str) -> str:
+        """Where a barrier was known to be last, as the board says it."""
+        desk = self.desks.get(site)
+        gate = desk.watch.gates.gates.get(device) if desk is not None else None
+        return "unknown" if gate is None else gate.position
 
     @property
     def waiting(self) -> int:
@@ -466,13 +488,14 @@ class Engine:
             )
             # These wait for no deadline. Judged later, one would be lost if the power failed until then.
             events = [fact for fact in facts if isinstance(fact, (GateEvent, Report))]
-            changes = desk.watch.take_events(now, events)
+            replies = [fact for fact in facts if isinstance(fact, Status) and fact.reply_to is not None]
+            changes = desk.watch.take_events(now, events, replies)
         else:
             changes = desk.watch.step(now, facts)
             self._refile(desk)
-        if changes.verdicts or changes.alerts or changes.notices:
+        if changes.verdicts or changes.alerts or changes.notices or changes.commands:
             desk.record(changes, work.commit, now)
-        if facts or changes.verdicts or changes.alerts:
+        if facts or changes.verdicts or changes.alerts or changes.commands:
             work.touched.add(site)
 
     def _refile(self, desk: Desk) -> None:
@@ -502,7 +525,7 @@ class Engine:
         self, site: str, versions: list[Plan], work: Work, now: int, since: int | None = None
     ) -> None:
         await self._write_before(work)
-        desk = await Desk.rebuild(versions, self.store, now, since)
+        desk = await self._until_it_works(lambda: Desk.rebuild(versions, self.store, now, since))
         if self.deaf_since is not None:
             desk.watch.deaf(self.deaf_since, None, now)
         if (old := self.desks.get(site)) is not None:
@@ -536,10 +559,16 @@ class Engine:
 
     async def _store(self, commit: Commit) -> None:
         """Write a commit, however long it takes: nothing is acknowledged before."""
+        await self._until_it_works(lambda: self.store.commit(commit))
+        self.commits += 1
+        self._signed_at = self.clock.elapsed()
+
+    async def _until_it_works(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the store answers, however long it takes until it does. Health tells meanwhile."""
         attempt = 0
         while True:
             try:
-                await self.store.commit(commit)
+                answer = await ask()
             except StoreError as error:
                 wait = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
                 if self.store_error is None:
@@ -551,9 +580,7 @@ class Engine:
             if self.store_error is not None:
                 log.info("the store works again after %d attempts", attempt)
                 self.store_error = None
-            self.commits += 1
-            self._signed_at = self.clock.elapsed()
-            return
+            return answer
 
     def _send_acks(self) -> None:
         """Tell the devices up to where everything of theirs is stored for good."""

@@ -7,6 +7,7 @@ the epoch, UTC.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,9 +15,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from gateway import sitefile
-from gateway.desk import LOOK_BACK_MS, fact_from_row
+from gateway.desk import LOOK_BACK_MS, fact_from_row, read_taps
 from gateway.domain.facts import AnyFact
 from gateway.domain.plan import DutyKind, Plan
+from gateway.domain.strength import Strength
 from gateway.domain.verdicts import finding_codes
 from gateway.domain.watch import Watch
 from gateway.instants import parse_instant, rfc3339
@@ -117,7 +119,7 @@ async def _reported(store: Store, site: str, start: int, end: int) -> dict[str, 
 
 async def _judge(store: Store, plans: Sequence[Plan], start: int, end: int, as_of: int) -> dict[str, Json]:
     site, begin = plans[0].site, max(plans[0].holds_from, start - LOOK_BACK_MS)
-    watch = Watch(plans, since=begin)
+    watch = Watch(plans, since=begin, taps=await read_taps(store, site, begin))
     await _hear(store, watch, site)
     facts: list[AnyFact] = []
     # A heartbeat from before the window proves nothing of what was due in it.
@@ -172,7 +174,18 @@ def replayed_json(found: Replayed) -> Json:
 
 
 def _side_json(occurrence: Json | None) -> Json | None:
-    return occurrence and {key: occurrence[key] for key in ("verdict", "reason", "findings", "plan_version")}
+    if occurrence is None:
+        return None
+    side = {key: occurrence[key] for key in ("verdict", "reason", "findings", "plan_version")}
+    if "visits" in occurrence:
+        side["strengths"] = {visit["checkpoint"]: strength for visit, strength in _strengths(occurrence)}
+    return side
+
+
+def _strengths(occurrence: Json) -> list[tuple[Json, str]]:
+    """The visits of a round with how strong each is as evidence; older records do not say it."""
+    visits = occurrence.get("visits", ())
+    return [(visit, visit["strength"]) for visit in visits if visit.get("strength") is not None]
 
 
 def replayed_lines(found: Replayed) -> Iterator[str]:
@@ -203,10 +216,13 @@ def _local(at: int, zone: ZoneInfo) -> str:
 
 
 def _say(occurrence: Json, zone: ZoneInfo) -> str:
-    """`incomplete (incomplete: missing exit, visited 2, of 3) [leg_too_fast]`."""
+    """`incomplete (incomplete: missing exit, visited 2, of 3) by 2 uid [leg_too_fast]`."""
     reason = occurrence["reason"]
     params = ", ".join(f"{key} {_value(key, value, zone)}" for key, value in sorted(reason["params"].items()))
     said = f"{occurrence['verdict']} ({reason['code']}{f': {params}' if params else ''})"
+    counts = Counter(strength for _, strength in _strengths(occurrence))
+    if counts:
+        said += f" by {', '.join(f'{counts[each]} {each}' for each in Strength if counts[each])}"
     codes = finding_codes(finding["code"] for finding in occurrence["findings"])
     return f"{said} [{codes.replace(',', ', ')}]" if codes else said
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import secrets
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gateway import sitefile
 from gateway.clock import Clock
+from gateway.domain.commands import Command
 from gateway.domain.plan import Plan
 from gateway.engine import Engine
 from gateway.ingest.bridge import Bridges
@@ -25,12 +25,13 @@ from gateway.ingest.mqtt.endpoint import Endpoint
 from gateway.ingest.mqtt.identity import Refusal, trust
 from gateway.ingest.serial.health import LineHealth
 from gateway.ingest.serial.line import Lines
+from gateway.ingest.tag_keys import load_tag_keys
 from gateway.links import load_links, unplanned
 from gateway.notify.channels import load_channels
 from gateway.notify.courier import Courier
 from gateway.settings import Settings
+from gateway.store.opening import open_store
 from gateway.store.port import Commit, PlanRow, Store
-from gateway.store.sqlite import SqliteStore
 
 log = logging.getLogger("gateway")
 
@@ -61,7 +62,6 @@ class Service:
         self.lines: Lines | None = None
         self.foreign: Foreign
         self._ticking: asyncio.Task[None] | None = None
-        self._lock: IO[str] | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Service:
@@ -77,14 +77,13 @@ class Service:
 
     async def _start(self) -> None:
         settings = self.settings
-        path = settings.database_path
         channels = load_channels(settings.channels) if settings.channels is not None else []
+        tag_keys = load_tag_keys(settings.tag_keys) if settings.tag_keys is not None else None
         if settings.links is not None:
             self.links = load_links(settings.links)
         settings.data.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path)
-        self.store = await SqliteStore.open(path)
-        self.engine = Engine(self.store, self.clock)
+        self.store = await open_store(settings.database, alone=True)
+        self.engine = Engine(self.store, self.clock, tag_keys=tag_keys)
         address = settings.embedded_address
         try:
             self.foreign = Foreign(
@@ -129,7 +128,12 @@ class Service:
             self.engine.can_hear_now(False, "not connected yet")
             self.engine.send_down = self.client.publish
             await self.client.start()
-        self.bridges = Bridges(self.engine.receive, self.clock, self.engine.doors)
+        engine = self.engine
+        self.bridges = Bridges(
+            engine.receive, self.clock, engine.doors, engine.commanders, engine.place_of_barrier
+        )
+        for link in self.links.mqtt:
+            engine.commanders[link.site, link.device] = ForeignCommander(self, link.site, link.device)
         for problem in unplanned(self.links, self.bridges.planned):
             log.warning("%s: %s", settings.links, problem)
         self.lines = Lines(self.links.lines, self.bridges)
@@ -220,22 +224,21 @@ class Service:
             await self.client.close()
         if hasattr(self, "store"):
             await self.store.close()
-        if self._lock is not None:
-            self._lock.close()
 
 
-def _lock(path: Path) -> IO[str]:
-    """Hold the database for this process: two writers would break its hash chain."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(path.name + ".lock").open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise ServiceError(
-            f"another patrol-gateway uses the database {path}: stop it, or give this one its own PATROL_DATABASE"
-        ) from None
-    return lock
+class ForeignCommander:
+    """Tells a device of another maker over MQTT what to do, in its maker's words."""
+
+    def __init__(self, service: Service, site: str, device: str) -> None:
+        self._service, self._site, self._device = service, site, device
+
+    def send(self, command: Command) -> bool:
+        """See `Commander`: the device answers with a `status`."""
+        found = self._service.foreign.command(self._site, self._device, command.cmd, command.id)
+        if found is None:
+            return False
+        left_s = (command.expires_at - self._service.clock.now()) / 1000
+        return left_s > 0 and self._service.send_foreign(self._site, self._device, *found, expiry_s=left_s)
 
 
 def _client_id(data: Path) -> str:

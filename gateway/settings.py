@@ -28,17 +28,7 @@ class Settings:
     channels: Path | None = None
     links: Path | None = None
     public_url: str = ""
-
-    @property
-    def database_path(self) -> Path:
-        """The file of the embedded store. Raises `SettingsError` for another kind of URL."""
-        prefix = "sqlite:///"
-        if not self.database.startswith(prefix) or len(self.database) == len(prefix):
-            raise SettingsError(
-                f"PATROL_DATABASE: {_without_password(self.database)!r} is not understood; "
-                "write sqlite:///path/to/file.sqlite (sqlite:////absolute/path for an absolute one)"
-            )
-        return Path(self.database[len(prefix) :])
+    tag_keys: Path | None = None
 
     @property
     def link_base(self) -> str:
@@ -86,11 +76,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _without_password(url: str) -> str:
-    try:
-        password = urlsplit(url).password
-    except ValueError:
-        return url
-    return url.replace(f":{password}@", ":***@") if password else url

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.domain.alerts import Alert, AlertEvent, AlertKind, AlertState, Severity
+from gateway.domain.alert import Alert, AlertEvent, AlertKind, AlertState, Severity
+from gateway.domain.commands import Command, CommandState, Settled
 from gateway.domain.notices import Notice
 from gateway.domain.plan import EscalationStep
 from gateway.domain.silences import Silence
@@ -71,6 +72,7 @@ def occurrence_json(
                 "occurred_at": maybe_rfc3339(visit.occurred_at),
                 "received_at": maybe_rfc3339(visit.received_at),
                 "fact": visit.fact,
+                "strength": None if visit.strength is None else visit.strength.value,
             }
             for visit in occurrence.visits
         ]
@@ -129,6 +131,56 @@ def silence_from_json(shape: Json, origin: str | None = None) -> Silence:
         created_at=parse_instant(shape["created_at"]),
         origin=origin,
         ended_by=shape["ended_by"],
+    )
+
+
+def command_json(command: Command) -> Json:
+    """A command, with everything that `command_from_json` needs to make it again."""
+    settled = command.settled
+    return {
+        "id": command.id,
+        "site": command.site,
+        "device": command.device,
+        "cmd": command.cmd,
+        "args": dict(command.args),
+        "by": command.by,
+        "from": command.origin,
+        "reason": command.reason,
+        "requested_at": rfc3339(command.requested_at),
+        "expires_at": rfc3339(command.expires_at),
+        "state": command.state.value,
+        "sent_at": maybe_rfc3339(command.sent_at),
+        "ended_at": maybe_rfc3339(command.ended_at),
+        "answer": command.answer,
+        "result": command.result,
+        "settled": None
+        if settled is None
+        else {"by": settled.by, "done": settled.done, "note": settled.note, "at": rfc3339(settled.at)},
+    }
+
+
+def command_from_json(shape: Json) -> Command:
+    """The command that `command_json` wrote."""
+    sent_at, ended_at, settled = shape["sent_at"], shape["ended_at"], shape["settled"]
+    return Command(
+        id=shape["id"],
+        site=shape["site"],
+        device=shape["device"],
+        cmd=shape["cmd"],
+        args=shape["args"],
+        by=shape["by"],
+        reason=shape["reason"],
+        requested_at=parse_instant(shape["requested_at"]),
+        expires_at=parse_instant(shape["expires_at"]),
+        state=CommandState(shape["state"]),
+        origin=shape["from"],
+        sent_at=None if sent_at is None else parse_instant(sent_at),
+        ended_at=None if ended_at is None else parse_instant(ended_at),
+        answer=shape["answer"],
+        result=shape["result"],
+        settled=None
+        if settled is None
+        else Settled(settled["by"], settled["done"], settled["note"], parse_instant(settled["at"])),
     )
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the Debian packages that the tests need: a browser, fonts for Chinese, and a broker as the peer.
+# Install the Debian packages that the tests need: a browser, fonts for Chinese, a broker as the peer, and PostgreSQL.
 set -eu
 here=$(dirname "$0")
 missing=
@@ -12,7 +12,7 @@ sudo=
 if [ "$(id -u)" != 0 ]; then
     sudo=$(command -v sudo) || { echo "error: run as root, or install$missing first" >&2; exit 1; }
 fi
-# Services are not wanted, only the programs: the tests start their own broker on a port of their own.
+# Services are not wanted, only the programs: the tests start their own broker and database on ports of their own.
 policy=/usr/sbin/policy-rc.d
 made=
 if [ ! -e "$policy" ]; then

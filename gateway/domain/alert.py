@@ -19,6 +19,10 @@ class AlertKind(StrEnum):
     RECORD_MISSING = "record_missing"
     GATE_FORCED = "gate_forced"
     GATE_FAULT = "gate_fault"
+    NO_CONSENT = "no_consent"
+    CAR_SWAPPED = "car_swapped"
+    GATE_HELD_OPEN = "gate_held_open"
+    COMMAND_UNCERTAIN = "command_uncertain"
     REPORT_RAISED = "report_raised"
     DEVICE_SILENT = "device_silent"
     SITE_SILENT = "site_silent"
@@ -54,6 +58,10 @@ SEVERITY: Final[Mapping[AlertKind, Severity]] = {
     AlertKind.RECORD_MISSING: Severity.MAJOR,
     AlertKind.GATE_FORCED: Severity.CRITICAL,
     AlertKind.GATE_FAULT: Severity.MAJOR,
+    AlertKind.NO_CONSENT: Severity.MAJOR,
+    AlertKind.CAR_SWAPPED: Severity.MAJOR,
+    AlertKind.GATE_HELD_OPEN: Severity.MAJOR,
+    AlertKind.COMMAND_UNCERTAIN: Severity.MAJOR,
     AlertKind.DEVICE_SILENT: Severity.MINOR,
     AlertKind.SITE_SILENT: Severity.CRITICAL,
     AlertKind.GATEWAY_CUT_OFF: Severity.CRITICAL,

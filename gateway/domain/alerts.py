@@ -198,6 +198,20 @@ class AlertBook:
             alert.facts += facts
             self.recover(alert, now, facts)
 
+    def event_disproved(self, kind: AlertKind, subject: str, now: int, fact: str) -> None:
+        """What an event alert told of did not happen, as records that came late show."""
+        alert = self._live.get((kind, subject))
+        if alert is None or fact not in alert.facts:
+            return
+        alert.facts.remove(fact)
+        params = {"occurrence": fact, "facts": [fact]}
+        self.changed[alert.id] = alert
+        if alert.facts:
+            alert.history.append(AlertEvent(now, "disproved", params=params))
+            return
+        alert.history.append(AlertEvent(now, "withdrawn", params=params))
+        self._close(alert, AlertState.WITHDRAWN, NoticeKind.WITHDRAWN, now)
+
     def act(self, alert: Alert, what: str, by: str, note: str, now: int, origin: str | None = None) -> None:
         """A person acknowledges, resolves or notes. Raises `WrongStateError` when the alert is closed."""
         params = {"note": note} if note else {}
@@ -464,17 +478,3 @@ def _problems(occurrence: Occurrence) -> dict[AlertKind, Reason]:
 def _is_about_nothing(alert: Alert) -> bool:
     """Whether each of its occurrences was disproved or excused."""
     return set(alert.occurrences) <= {*alert.disproved, *alert.excused}
-
-
-__all__ = [
-    "KEEP_CLOSED_MS",
-    "LIVE",
-    "SEVERITY",
-    "Alert",
-    "AlertBook",
-    "AlertEvent",
-    "AlertKind",
-    "AlertState",
-    "Severity",
-    "WrongStateError",
-]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Final
 
 from gateway.domain.facts import AnyFact, Outcome, RadioCall, Scan, Signature
@@ -129,7 +130,7 @@ def _assess_overdue(track: Track, owed: Owed, now: int, hearing: Hearing) -> Ass
     blindness = hearing.blindness
     settled = not silent or now >= blindness.pause(owed.due, track.plan.settle_after_s * 1000)
     if track.rule is not None:
-        verdict, code, params = _what_is_missing(track.rule, owed)
+        verdict, code, params = _what_is_missing(track, track.rule, owed)
     elif track.duty.kind is DutyKind.RADIO_CHECK:
         verdict, code, params = _who_did_not_call(owed)
     else:
@@ -163,7 +164,7 @@ def _doubt(track: Track, owed: Owed) -> int | None:
     """The doubt (ms) by which all that is missing may have happened in time; None when it cannot have."""
     facts = track.doubtful.reaching(owed.opens, owed.due)
     if track.rule is not None:
-        return _doubt_of_scans(track.rule, owed, facts)
+        return _doubt_of_scans(track, track.rule, owed, facts)
     if track.duty.kind is DutyKind.RECORD:
         return _doubt_of_signatures(track, owed, facts)
     answers = [
@@ -174,12 +175,14 @@ def _doubt(track: Track, owed: Owed) -> int | None:
     return min(answers, default=None)
 
 
-def _doubt_of_scans(rule: RoundRule, owed: Owed, facts: Iterable[AnyFact]) -> int | None:
+def _doubt_of_scans(track: Track, rule: RoundRule, owed: Owed, facts: Iterable[AnyFact]) -> int | None:
     found: dict[str, int] = {}  # by checkpoint: the least doubt of a scan that may be the missing one
     for scan in facts:
         if isinstance(scan, Scan) and (stop := rule.checkpoint_by_tag.get(scan.tag)) in rule.position:
             assert stop is not None
-            if rule.fit(scan) is not None:
+            needed = rule.proofs.get(stop)
+            strong = needed is None or track.strength(scan).reaches(needed)
+            if strong and rule.fit(scan) is not None:
                 found[stop] = min(scan.uncertainty, found.get(stop, scan.uncertainty))
     missing = _missing(rule, owed)
     return max(found[stop] for stop in missing) if found.keys() >= missing else None
@@ -205,8 +208,21 @@ def _missing(rule: RoundRule, owed: Owed) -> set[str]:
     return {stop for stop, place in rule.position.items() if not owed.seen >> place & 1}
 
 
-def _what_is_missing(rule: RoundRule, owed: Owed) -> tuple[Verdict, str, dict[str, Any]]:
+def _what_is_missing(track: Track, rule: RoundRule, owed: Owed) -> tuple[Verdict, str, dict[str, Any]]:
     counts: dict[str, Any] = {"visited": _visited(owed), "of": rule.size}
+    if weak := _weak(rule, owed):
+        not_counted = [stop for stop in dict.fromkeys(rule.route.checkpoints) if stop in _missing(rule, owed)]
+        if all(stop in weak for stop in not_counted):
+            needed = max((rule.proofs[stop] for stop in not_counted), key=lambda each: each.rank)
+            return (
+                Verdict.INCOMPLETE,
+                "weak_evidence",
+                counts
+                | {
+                    "checkpoints": not_counted,
+                    "needed": needed.value,
+                },
+            )
     if not owed.evidence:
         return Verdict.MISSED, "not_visited", counts
     seen = _seen(rule, owed)
@@ -216,6 +232,18 @@ def _what_is_missing(rule: RoundRule, owed: Owed) -> tuple[Verdict, str, dict[st
     walked = rule.longest_ordered(_claimed(rule, owed))
     astray = [stop for place, stop in enumerate(rule.route.checkpoints) if place not in walked]
     return Verdict.INCOMPLETE, "out_of_order", counts | {"checkpoints": astray}
+
+
+def _weak(rule: RoundRule, owed: Owed) -> dict[str, list[Scan]]:
+    """By checkpoint that has not been counted: the scans of it that are too weak to count."""
+    found: dict[str, list[Scan]] = {}
+    if owed.declined and owed.done is None:
+        missing = _missing(rule, owed)
+        for scan in owed.declined:
+            stop = rule.checkpoint_by_tag[scan.tag]
+            if stop in missing and rule.fit(scan) is not None:
+                found.setdefault(stop, []).append(scan)
+    return found
 
 
 def _who_did_not_call(owed: Owed) -> tuple[Verdict, str, dict[str, Any]]:
@@ -281,12 +309,19 @@ def findings_of(track: Track, owed: Owed, clashes: Mapping[Scan, tuple[Finding, 
     if rule is None or not (owed.evidence or owed.declined):
         return []
     found = rule.findings(rule.counted(_claimed(rule, owed)))
+    weak = _weak(rule, owed)
     if clashes:
-        for scan in owed.evidence or ():
+        for scan in (*(owed.evidence or ()), *chain.from_iterable(weak.values())):
             if isinstance(scan, Scan):
                 found += [clash for clash in clashes.get(scan, ()) if clash not in found]
     if owed.declined and owed.done is None:
-        found.append(rule.wrong_person(owed.declined))
+        of_others = [scan for scan in owed.declined if rule.fit(scan) is None]
+        if of_others:
+            found.append(rule.wrong_person(of_others))
+    for stop, scans in weak.items():
+        strongest = max((track.strength(scan) for scan in scans), key=lambda each: each.rank)
+        params = {"checkpoint": stop, "strength": strongest.value, "needed": rule.proofs[stop].value}
+        found.append(Finding("weak_evidence", params, tuple(scan.id for scan in scans)))
     return found
 
 
@@ -402,7 +437,8 @@ def _visits(
             verdict = VisitVerdict.LATE
         elif isinstance(track.duty.cadence, At) and visit.occurred_at < owed.opens:
             verdict = VisitVerdict.EARLY
-        visits.append(Visit(stop, verdict, visit.occurred_at, visit.received_at, visit.id))
+        strength = track.strength(visit)
+        visits.append(Visit(stop, verdict, visit.occurred_at, visit.received_at, visit.id, strength))
     return tuple(visits)
 
 

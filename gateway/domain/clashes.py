@@ -2,7 +2,8 @@
 
 One person cannot be at two checkpoints at once, and one tag is at one place. Scans are noticed in canonical
 order, each compared with the last one of its person and the last one of its tag, so that what is found is a
-function of the set of facts. A clash is a finding of both scans; it decides nothing.
+function of the set of facts. A clash is a finding of both scans. What it decides is only how strong the evidence is
+of a scan whose tag shows that it is not what it seems (`taps.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final, NamedTuple
 
 from gateway.domain.facts import Scan
 from gateway.domain.plan import Plan
+from gateway.domain.taps import Highest, Taps, is_spent
 from gateway.domain.verdicts import Finding
 
 ANY_WAY_S: Final = 10
@@ -42,33 +44,39 @@ class Remembered(NamedTuple):
 
     by_person: dict[str, Sight]
     by_tag: dict[str, Sight]
+    taps: dict[str, Highest] | None
     found: Mapping[Scan, tuple[Finding, ...]]
 
 
 class Clashes:
     """The clashes of one site's scans."""
 
-    __slots__ = ("_by_person", "_by_tag", "_people", "_plans", "_prune_at", "_starts", "found")
+    __slots__ = ("_by_person", "_by_tag", "_people", "_plans", "_prune_at", "_starts", "_taps", "found")
 
-    def __init__(self, plans: Sequence[Plan], people: Mapping[str, str]) -> None:
-        """`people`: the id of each person by id and by card."""
+    def __init__(self, plans: Sequence[Plan], people: Mapping[str, str], taps: Iterable[Scan] = ()) -> None:
+        """`people`: the id of each person by id and by card. `taps`: see `Taps`."""
         self._plans = plans
         self._starts = [plan.holds_from for plan in plans]
         self._people = people
         self._by_person: dict[str, Sight] = {}
         self._by_tag: dict[str, Sight] = {}
+        self._taps = Taps(taps)
         self._prune_at = _PRUNE_AT
         self.found: Mapping[Scan, tuple[Finding, ...]] = {}
         """What was found of each scan that clashes. Never changed in place: snapshots share it."""
 
     def notice(self, scan: Scan, checkpoint: str) -> list[Scan]:
         """Take in the next scan; returns the earlier ones that it clashes with."""
+        clashing: list[Scan] = []
+        if scan.tap is not None and (odd := self._taps.notice(scan, checkpoint)) is not None:
+            other, finding = odd
+            self._add(finding, other, scan)
+            clashing.append(other)
         if scan.guard is None:
-            return []
+            return clashing
         person = self._people.get(scan.guard, scan.guard)
         at = scan.occurred_at
         last, came_from = self._by_person.get(person), None
-        clashing: list[Scan] = []
         if last is not None and at - last.scan.occurred_at < MEMORY_MS:
             elsewhere = last.checkpoint != checkpoint
             came_from = last.checkpoint if elsewhere else last.came_from
@@ -85,12 +93,17 @@ class Clashes:
 
     def remember(self) -> Remembered:
         """All that `recall` needs to go on from here."""
-        return Remembered(self._by_person.copy(), self._by_tag.copy(), self.found)
+        return Remembered(self._by_person.copy(), self._by_tag.copy(), self._taps.remember(), self.found)
 
     def recall(self, memory: Remembered | None) -> None:
         """Go back to where `remember` was called; None: to before the first scan."""
-        by_person, by_tag, self.found = memory or Remembered({}, {}, {})
+        by_person, by_tag, taps, self.found = memory or Remembered({}, {}, None, {})
         self._by_person, self._by_tag = by_person.copy(), by_tag.copy()
+        self._taps.recall(taps)
+
+    def is_spent(self, scan: Scan) -> bool:
+        """Whether the message of a scan proves nothing, as its tag shows."""
+        return is_spent(scan, self.found)
 
     def keep_only(self, scans: Iterable[Scan]) -> None:
         """Let go of what was found of other scans."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from gateway.domain.strength import Strength
+
 
 class Outcome(StrEnum):
     """What a radio check came to."""
@@ -62,6 +64,13 @@ def mark_of(device: str) -> str:
     return f"@{device}"
 
 
+class Tap(NamedTuple):
+    """What a tag proved that makes a message of its own at each reading (SUN)."""
+
+    counter: int  # of the readings of the tag: it only ever rises
+    message: str  # another one for each message, also for two of the same counter
+
+
 @dataclass(slots=True, eq=False)
 class Scan(Fact):
     """A tag was read at a checkpoint, or a guard's card by the reader that is fixed there."""
@@ -69,6 +78,8 @@ class Scan(Fact):
     tag: str  # what the plan's checkpoints are looked up by: a UID, a QR text, or the mark of a fixed reader
     guard: str | None = None  # a person's id or card
     battery: int | None = None
+    proof: Strength = Strength.UID  # what the record shows by itself: `sun`, `uid` or `qr`
+    tap: Tap | None = None  # of `sun` alone
 
     @property
     def is_carried(self) -> bool:
@@ -110,6 +121,8 @@ class GateEvent(Fact):
     pass_no: str | None = None
     by: str | None = None
     note: str | None = None
+    vehicle: str | None = None
+    goods: bool = False
 
 
 @dataclass(slots=True, eq=False)

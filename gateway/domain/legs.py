@@ -28,7 +28,12 @@ ENOUGH: Final = 10
 COUNTED: Final = frozenset(verdict.value for verdict in FULFILLED)
 """The verdicts of rounds that were walked."""
 
-NOT_WALKED: Final = frozenset({"leg_too_fast", "leg_too_slow", "tags_together", "two_places", "tag_copied"})
+NOT_WALKED: Final = frozenset(
+    {
+        *("leg_too_fast", "leg_too_slow", "tags_together", "two_places", "tag_copied"),
+        *("tag_replayed", "tag_cloned", "tag_rolled_back"),
+    }
+)
 """Findings with which a round says nothing about how long its legs take."""
 
 _ODD: Final = 3

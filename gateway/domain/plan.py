@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Final, TypeVar
 
 from gateway.domain.facts import mark_of
+from gateway.domain.strength import Strength
 
 T = TypeVar("T")
 
@@ -112,9 +113,14 @@ class Checkpoint:
     name: Names
     tags: tuple[str, ...]  # upper-case hex UIDs, or the text of a QR code
     at: tuple[float, float] | None = None  # place on the site drawing
+    proof: Strength | None = None  # a scan must be at least so strong to count
 
 
 DEFAULT_SILENT_S: Final = 300
+DEFAULT_HELD_OPEN_S: Final = 120
+
+COMMANDERS: Final = ("shift_leader", "supervisor", "manager", "operator", "gate_guard")
+"""The roles whose people may command devices, where the plan does not say otherwise: not those who walk rounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,7 @@ class Device:
     """`silent_after_s`: how long it may say nothing before somebody is told; None for one that is docked at times.
 
     `checkpoint`: where a reader is fixed that reads the guards' cards.
+    `held_open_after_s`: how long a barrier may stand open before somebody is told; None where it often does.
     """
 
     id: str
@@ -130,6 +137,7 @@ class Device:
     name: Names = field(default_factory=dict)
     silent_after_s: int | None = DEFAULT_SILENT_S
     checkpoint: str | None = None
+    held_open_after_s: int | None = DEFAULT_HELD_OPEN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +225,7 @@ class Duty:
     pre_notice_s: int = 0  # so long before the due those who carry it out are reminded; 0: never
     form: str | None = None  # of a record: what is signed
     signatures: int = 1  # of a record: how many different people must sign
+    proof: Strength | None = None  # of a round: a scan must be at least so strong to count
 
     @property
     def subjects(self) -> tuple[tuple[str, str | None], ...]:
@@ -233,6 +242,25 @@ class Duty:
 class EscalationStep:
     after_s: int
     to: tuple[str, ...]  # roles or people
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What a temporary stay costs. Money is in hundredths of the currency's unit."""
+
+    unit_s: int
+    fee: int  # for each begun unit
+    free_s: int = 0
+    daily_cap: int | None = None  # the most for 24 hours
+
+
+@dataclass(frozen=True, slots=True)
+class GateRules:
+    """How the gate ledger matches and charges (docs/ledger.md)."""
+
+    pass_within_s: int = 60  # how long after its opening a vehicle may pass
+    longest_stay_s: int | None = None  # of a vehicle on a ticket, a pass or a visit
+    tariff: Tariff | None = None
 
 
 DEFAULT_SETTLE_S: Final = 12 * 3600
@@ -262,6 +290,27 @@ class Plan:
     settle_after_s: int = DEFAULT_SETTLE_S
     repeat_s: int = DEFAULT_REPEAT_S
     """After the last step of the ladder an alert that nobody acknowledges is told again so often; 0: never."""
+    gate_rules: GateRules = GateRules()
+
+    @cached_property
+    def gate_places(self) -> Mapping[str, str]:
+        """Where each gate device stands: at the first post that it serves, else at a gate of its own."""
+        return {
+            device.id: device.posts[0] if device.posts else device.id
+            for device in self.devices
+            if device.kind is DeviceKind.GATE
+        }
+
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Which roles may give a command, where they are not the usual `COMMANDERS`."""
+
+    def may_command(self, person: Person, cmd: str) -> bool:
+        """Whether a person's role allows a command."""
+        return person.role in self.roles_for(cmd)
+
+    def roles_for(self, cmd: str) -> tuple[str, ...]:
+        """The roles that may give a command."""
+        return self.commands.get(cmd, COMMANDERS)
 
     @cached_property
     def checkpoint_by_tag(self) -> Mapping[str, str]:
@@ -322,6 +371,21 @@ class Plan:
     @cached_property
     def _positions(self) -> dict[str, Mapping[str, int]]:
         return {}
+
+    def proof_needed(self, duty: Duty) -> Mapping[str, Strength]:
+        """How strong a scan must be at least to count for a round, for the checkpoints that ask for something."""
+        if duty.route is None or (duty.proof is None and not self._proofs):
+            return {}
+        needed: dict[str, Strength] = {}
+        for stop in self.route_by_id[duty.route].checkpoints:
+            asked = [each for each in (duty.proof, self._proofs.get(stop)) if each is not None]
+            if asked:
+                needed[stop] = max(asked, key=lambda each: each.rank)
+        return needed
+
+    @cached_property
+    def _proofs(self) -> Mapping[str, Strength]:
+        return {point.id: point.proof for point in self.checkpoints if point.proof is not None}
 
     def proof_devices(self, duty: Duty, post: str | None) -> tuple[str, ...]:
         """The devices that could hold a duty's proof: those of the post, else every fitting one (law 4)."""

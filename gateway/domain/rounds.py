@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 from gateway.domain.facts import Scan
-from gateway.domain.plan import Duty, Order, Plan, Route
+from gateway.domain.plan import DeviceKind, Duty, Order, Plan, Route
+from gateway.domain.strength import Strength
 from gateway.domain.verdicts import Finding
 
 IN_HAND_MS: Final = 5_000
@@ -28,6 +29,7 @@ class RoundRule:
         "plan",
         "position",
         "post",
+        "proofs",
         "route",
         "size",
         "strict",
@@ -46,6 +48,8 @@ class RoundRule:
         self.full = sum(1 << place for place in self.position.values())
         self.post = duty.post
         self.by = duty.by
+        self.proofs = plan.proof_needed(duty)
+        """How strong a scan must be at the least, by checkpoint; most plans ask for nothing."""
 
     def needs(self, checkpoint: str, seen: int, expected: int) -> bool:
         """Whether a round that has counted `seen` (bits of positions) still has a use for this checkpoint."""
@@ -85,6 +89,21 @@ class RoundRule:
             elif self.by not in (person.id, person.role):
                 return None
         return rank
+
+    def strength(self, scan: Scan, *, spent: bool) -> Strength:
+        """How strong a scan is as evidence. `spent`: its message proves nothing, as the tag's counter shows."""
+        if spent:
+            return Strength.QR
+        if scan.proof is Strength.UID:
+            device = self.plan.device_by_id.get(scan.device)
+            if device is not None and device.kind is DeviceKind.READER:
+                return Strength.WIRED
+        return scan.proof
+
+    def is_weak(self, scan: Scan, *, spent: bool) -> bool:
+        """Whether it is weaker than what its checkpoint must be proved with."""
+        needed = self.proofs.get(self.checkpoint_by_tag[scan.tag])
+        return needed is not None and not self.strength(scan, spent=spent).reaches(needed)
 
     def counted(self, scans: Sequence[tuple[str, Scan]]) -> list[tuple[int, Scan]]:
         """The claimed scans that count, as (position in the route, scan), in the order of the walk.

@@ -20,6 +20,7 @@ from gateway.domain.facts import Outcome, RadioCall, Scan, Signature
 from gateway.domain.plan import Plan
 from gateway.domain.rounds import RoundRule
 from gateway.domain.signing import counted
+from gateway.domain.strength import Strength
 from gateway.domain.tracks import DOUBTFUL_MS, Doubtful, Owed, Track
 from gateway.domain.verdicts import Finding
 
@@ -35,7 +36,16 @@ _PRUNE_AT: Final = 256
 """So many remembered reads, at the least, before the old ones are forgotten."""
 
 FactT = TypeVar("FactT", Scan, RadioCall, Signature)
-Memory = tuple[dict[tuple[str, str], int], dict[tuple[str, str], int], Remembered] | None
+Reads = dict[tuple[str, str, Strength], int]
+"""(device or guard, checkpoint, strength) → when it was read last with at least this strength."""
+
+Memory = tuple[Reads, Reads, Remembered] | None
+
+_UP_TO: Final = {
+    strength: tuple(other for other in Strength if strength.reaches(other) and other is not Strength.WIRED)
+    for strength in Strength
+}
+"""What a record may show by itself, up to a strength."""
 
 
 def _order(fact: Scan | RadioCall | Signature) -> tuple[int, str, str, int]:
@@ -226,16 +236,24 @@ class RoundStrand(Strand[Scan]):
     )
 
     def __init__(
-        self, make: Callable[[], list[Track]], base_at: int, plans: Sequence[Plan], people: Mapping[str, str]
+        self,
+        make: Callable[[], list[Track]],
+        base_at: int,
+        plans: Sequence[Plan],
+        people: Mapping[str, str],
+        taps: Iterable[Scan] = (),
     ) -> None:
-        """`people`: the id of each person by id and by card, so that a card and an id are one carrier."""
+        """`people`: the id of each person by id and by card, so that a card and an id are one carrier.
+
+        `taps`: of each tag that counts, the scan with the highest counter from before `base_at`.
+        """
+        self._clashes = Clashes(plans, people, taps)
         super().__init__(make, base_at)
         self._people = people
-        self._clashes = Clashes(plans, people)
         self.looked_at = -FOREVER
         """What was due before this instant (ms) may have been reported. The reader sets it."""
-        self._device_reads: dict[tuple[str, str], int] = {}  # (device, checkpoint) → when it was read last
-        self._guard_reads: dict[tuple[str, str], int] = {}
+        self._device_reads: Reads = {}
+        self._guard_reads: Reads = {}
         self._prune_at = _PRUNE_AT
         self._places: dict[str, tuple[int, ...]] = {}  # tag → tracks whose routes have its checkpoint
         tags_of: dict[int, dict[str, list[str]]] = {}  # by version of the plan
@@ -256,6 +274,12 @@ class RoundStrand(Strand[Scan]):
                     else:
                         self._places[tag] = (*before, place)
 
+    def _made(self) -> list[Track]:
+        tracks = super()._made()
+        for track in tracks:
+            track.clashes = self._clashes
+        return tracks
+
     def _bears_on(self, fact: Scan) -> Iterable[int]:
         return self._places.get(fact.tag, ())
 
@@ -268,13 +292,14 @@ class RoundStrand(Strand[Scan]):
         self._clashes.recall(clashes)
 
     def _let_go(self) -> None:
-        self._clashes.keep_only(
+        held = (
             scan
             for track in self.tracks
             for owed in track.items
-            for scan in owed.evidence or ()
-            if isinstance(scan, Scan)
+            for scan in (*(owed.evidence or ()), *(owed.declined or ()))
         )
+        doubtful = self.doubtful.reaching(-FOREVER, FOREVER)
+        self._clashes.keep_only(scan for scan in (*held, *doubtful) if isinstance(scan, Scan))
 
     @property
     def clashes(self) -> Mapping[Scan, tuple[Finding, ...]]:
@@ -289,10 +314,13 @@ class RoundStrand(Strand[Scan]):
         tracks = self.tracks
         checkpoint = self._checkpoint(places[0], tag)
         self._notice(fact, checkpoint)
-        if self._is_repeat(fact, checkpoint, at):
+        spent = self._clashes.is_spent(fact)
+        if self._is_repeat(fact, checkpoint, at, Strength.QR if spent else fact.proof):
             return
         best: tuple[int, int, bool, int, bool, int, str, int] | None = None
         choice: tuple[int, str, Owed, bool] | None = None
+        nearest: tuple[int, str, int] | None = None
+        turned_away: tuple[int, Owed] | None = None
         for place in places:
             track = tracks[place]
             if at >= track.rolled:
@@ -311,7 +339,10 @@ class RoundStrand(Strand[Scan]):
                     elif not self._begins_afresh(rule, owed, last, checkpoint):
                         continue
                 fit = rule.fit(fact)
-                if fit is None:
+                if fit is None or (rule.proofs and rule.is_weak(fact, spent=spent)):
+                    near = (abs(owed.due - at), track.key, owed.opens)
+                    if nearest is None or near < nearest:
+                        nearest, turned_away = near, (place, owed)
                     continue
                 expected = rule.is_expected(checkpoint, owed.expected)
                 begun -= expected
@@ -323,35 +354,17 @@ class RoundStrand(Strand[Scan]):
                     best, choice = rank, (place, checkpoint, owed, expected)
         if choice is not None:
             self._claim(fact, *choice)
-        else:
-            self._decline(fact, places)
+        elif turned_away is not None:
+            # Kept with the one that asks for somebody else, or for more; the nearest in its due.
+            place, owed = turned_away
+            owed.declined = [*(owed.declined or ()), fact]
+            self._touch_if_due(place, owed, at)
 
     def _notice(self, scan: Scan, checkpoint: str) -> None:
         """Look for clashes: what was reported of the rounds of both scans may have to be told again."""
         for other in self._clashes.notice(scan, checkpoint):
             for place in (*self._places[other.tag], *self._places[scan.tag]):
                 self.touched[place] = 0
-
-    def _decline(self, scan: Scan, places: tuple[int, ...]) -> None:
-        """Keep a scan that no round claims with the one that asks for somebody else, the nearest in its due."""
-        at = scan.occurred_at
-        best: tuple[int, str, int] | None = None
-        choice: tuple[int, Owed] | None = None
-        for place in places:
-            track = self.tracks[place]
-            rule = track.rule
-            assert rule is not None
-            if rule.by is None or rule.fit(scan) is not None:
-                continue
-            for owed in track.targets(at):
-                rank = (abs(owed.due - at), track.key, owed.opens)
-                needs = rule.needs(rule.checkpoint_by_tag[scan.tag], owed.seen, owed.expected)
-                if needs and (best is None or rank < best):
-                    best, choice = rank, (place, owed)
-        if choice is not None:
-            place, owed = choice
-            owed.declined = [*(owed.declined or ()), scan]
-            self._touch_if_due(place, owed, at)
 
     def _touch_if_due(self, place: int, owed: Owed, at: int) -> None:
         """Note a change of what may have been reported; the rest is looked at when it is due."""
@@ -415,24 +428,25 @@ class RoundStrand(Strand[Scan]):
             return False
         return rule.begins_afresh(rule.checkpoint_by_tag[last.tag], checkpoint, owed.expected)
 
-    def _is_repeat(self, scan: Scan, checkpoint: str, at: int) -> bool:
-        """Whether the same carrier read this checkpoint within `REPEAT_MS` before."""
+    def _is_repeat(self, scan: Scan, checkpoint: str, at: int, strength: Strength) -> bool:
+        """Whether the same carrier read this checkpoint within `REPEAT_MS` before, and no weaker."""
         earliest = at - REPEAT_MS
         reads = self._device_reads
         repeat = False
         if scan.is_carried:
-            key = (scan.device, checkpoint)
-            repeat = reads.get(key, earliest - 1) >= earliest
-            reads[key] = at
+            repeat = reads.get((scan.device, checkpoint, strength), earliest - 1) >= earliest
+            for each in _UP_TO[strength]:
+                reads[scan.device, checkpoint, each] = at
         if max(len(reads), len(self._guard_reads)) > self._prune_at:
             self._device_reads = {key: read for key, read in reads.items() if read >= earliest}
             self._guard_reads = {key: read for key, read in self._guard_reads.items() if read >= earliest}
             self._prune_at = max(_PRUNE_AT, 2 * max(len(self._device_reads), len(self._guard_reads)))
         if scan.guard is not None:
             reads = self._guard_reads
-            key = (self._people.get(scan.guard, scan.guard), checkpoint)
-            repeat = repeat or reads.get(key, earliest - 1) >= earliest
-            reads[key] = at
+            person = self._people.get(scan.guard, scan.guard)
+            repeat = repeat or reads.get((person, checkpoint, strength), earliest - 1) >= earliest
+            for each in _UP_TO[strength]:
+                reads[person, checkpoint, each] = at
         return repeat
 
 

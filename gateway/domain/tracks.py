@@ -19,9 +19,11 @@ from gateway.domain.calendar import (
     counting_periods,
     gap_periods,
 )
+from gateway.domain.clashes import Clashes
 from gateway.domain.facts import RadioCall, Scan, Signature
 from gateway.domain.plan import At, Duty, DutyKind, Every, Plan, Times
 from gateway.domain.rounds import RoundRule
+from gateway.domain.strength import Strength
 
 REACH_MS: Final = 3_600_000
 """How long before its opening and after its due an occurrence still takes evidence (early, late)."""
@@ -87,7 +89,9 @@ class Owed:
         self.planned = planned
         self.index = index  # which of several that open at once
         self.evidence: list[Scan | RadioCall | Signature] | None = None
-        self.declined: list[Scan] | None = None  # by somebody else than the duty asks for; not evidence
+        self.declined: list[Scan] | None = (
+            None  # by somebody else, or weaker, than the duty asks for; not evidence
+        )
         self.seen = 0  # bits of the positions, or of the signatures, that were counted; 0 until it is begun
         self.expected = 0  # rounds in strict order: the next position
         self.done: int | None = None
@@ -95,6 +99,11 @@ class Owed:
     @property
     def key(self) -> tuple[int, int]:
         return (self.opens, self.index)
+
+    @property
+    def begun_in_period(self) -> bool:
+        """Whether it was begun before the end of its period; what was walked anew was begun then."""
+        return bool(self.seen and self.evidence and self.evidence[0].occurred_at < self.end)
 
     def copy(self) -> Owed:
         """A copy that can be fulfilled without touching this one."""
@@ -116,6 +125,7 @@ class Track:
     """What the three cadences share."""
 
     __slots__ = (
+        "clashes",
         "doubtful",
         "duty",
         "items",
@@ -144,6 +154,7 @@ class Track:
         self.until = until
         self.items: list[Owed] = []
         self.doubtful = Doubtful()  # of its strand, and shared with the others there
+        self.clashes: Clashes | None = None  # likewise, of rounds
         self.rolled = -FOREVER  # below this instant nothing more is to be made
 
     def copy(self) -> Track:
@@ -168,6 +179,13 @@ class Track:
         other.post = self.post
         other.key, other.since, other.until, other.rolled = self.key, self.since, self.until, self.rolled
         other.proof_devices, other.doubtful = self.proof_devices, self.doubtful
+        other.clashes = self.clashes
+
+    def strength(self, scan: Scan) -> Strength:
+        """How strong a scan is as evidence for this track of a round."""
+        assert self.rule is not None
+        spent = self.clashes is not None and self.clashes.is_spent(scan)
+        return self.rule.strength(scan, spent=spent)
 
     def roll(self, at: int) -> None:
         """Make what is owed by `at`, and the next occurrence after it."""
@@ -319,7 +337,7 @@ class EveryTrack(Track):
     def targets(self, at: int) -> list[Owed]:
         found: list[Owed] = []
         tail = self.tail
-        if tail is not None and tail.done is None and tail.seen and at <= tail.due + REACH_MS:
+        if tail is not None and tail.done is None and tail.begun_in_period and at <= tail.due + REACH_MS:
             found.append(tail)
         if self.items:
             last = self.items[-1]
@@ -390,7 +408,7 @@ class TimesTrack(Track):
                 if too_soon:
                     continue
                 running = owed  # walking backwards, the last one seen is the first unfulfilled one
-            elif owed.seen:
+            elif owed.begun_in_period:
                 begun.append(owed)
         return begun if running is None else [running, *begun]
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from gateway.domain.facts import Fact
 from gateway.domain.plan import DutyKind, Names
+from gateway.domain.strength import Strength
 
 
 class Verdict(StrEnum):
@@ -74,6 +75,7 @@ class Visit:
     occurred_at: int | None = None
     received_at: int | None = None
     fact: str | None = None
+    strength: Strength | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from gateway.domain.alerts import KEEP_CLOSED_MS, Alert, AlertBook, AlertKind, Severity
+from gateway.domain.alert import Alert, AlertKind, Severity
+from gateway.domain.alerts import KEEP_CLOSED_MS, AlertBook
 from gateway.domain.assess import Assessment, assess, describe, excused, findings_of, occurrence_id
 from gateway.domain.barrier import Gates
 from gateway.domain.calendar import FOREVER, Period
+from gateway.domain.commands import Command, Commands
 from gateway.domain.facts import AnyFact, GateEvent, RadioCall, Report, Scan, Signature, Status
 from gateway.domain.hearing import DeviceHearing, Hearing
+from gateway.domain.ledger.alarms import GateAlarms
+from gateway.domain.ledger.authority import Authority
+from gateway.domain.ledger.ledger import GateLedger
 from gateway.domain.notices import Notice, NoticeKind
 from gateway.domain.outages import Outages
 from gateway.domain.plan import DutyKind, Plan
@@ -68,6 +73,7 @@ class Changes:
     verdicts: list[VerdictChange] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
 
 
 class Watch:
@@ -86,6 +92,9 @@ class Watch:
         silences: Iterable[Silence] = (),
         excuses: Iterable[Excuse] = (),
         blind: Sequence[Period] = (),
+        taps: Iterable[Scan] = (),
+        authorities: Iterable[Authority] = (),
+        commands: Iterable[Command] = (),
     ) -> None:
         """A watch over the plan's versions, in the order in which they take effect.
 
@@ -94,6 +103,9 @@ class Watch:
         `since`. `records_since`, `records_judged_from`: the same two of signatures and records, which are few
         and owed by the quarter and the year. `alerts`: the stored ones that are live or closed not long ago;
         `last_alert`: the highest number given to an alert so far. `blind`: when the gateway could not hear.
+        `taps`: of each tag that counts its readings, the scan with the highest counter from before `since`.
+        `authorities`: the register that the gate ledger goes by.
+        `commands`: the stored ones of the same past.
         """
         self.plans = tuple(plans)
         self.plan = plans[-1]
@@ -106,6 +118,9 @@ class Watch:
             self.outages.deaf(end)
         self._excuses = {excuse.occurrence: excuse for excuse in excuses}
         self.gates = Gates(self.plan)
+        self.ledger = GateLedger(self.plans, authorities)
+        self._gate_alarms = GateAlarms(self.plan, self.ledger)
+        self.commands = Commands(self.plan, self.alerts, commands)
         self.now = -FOREVER
         self._since = max(plans[0].holds_from, since if since is not None else -FOREVER)
         self._judged_from = judged_from if judged_from is not None else -FOREVER
@@ -117,7 +132,7 @@ class Watch:
         base_at = self._since if self._since > plans[0].holds_from else -FOREVER
         people = {token: person.id for plan in plans for token, person in plan.person_by_token.items()}
         self._rounds = RoundStrand(
-            partial(self._make_tracks, DutyKind.ROUND, None), base_at, self.plans, people
+            partial(self._make_tracks, DutyKind.ROUND, None), base_at, self.plans, people, taps
         )
         posts = {post for plan in plans for duty in plan.duties for post in duty.posts}
         self._radio: dict[str, RadioStrand] = {
@@ -169,7 +184,7 @@ class Watch:
     def next_wake(self) -> int:
         """When `step` must be called even if nothing comes in."""
         own = self._timers[0][0] if self._timers else FOREVER
-        return min(own, self.outages.next_wake, self.alerts.next_wake)
+        return min(own, self.outages.next_wake, self.alerts.next_wake, self.commands.next_wake)
 
     def is_too_old(self, fact: AnyFact) -> bool:
         """Whether this fact happened before what is remembered, so that a new watch must be made."""
@@ -183,6 +198,8 @@ class Watch:
         if isinstance(fact, Signature):
             records = self._records.get(fact.form)
             return records is not None and fact.occurred_at < records.base_at
+        if isinstance(fact, GateEvent):
+            return fact.occurred_at < self.ledger.base_at
         return False
 
     def step(self, now: int, facts: Sequence[AnyFact] = ()) -> Changes:
@@ -213,6 +230,8 @@ class Watch:
             if not change.is_of_findings_only or change.occurrence.reason.code == "no_proof":
                 self.alerts.verdict_changed(change, now)
         self.outages.step(now)
+        self.commands.step(now)
+        self.gates.step(now, self.alerts, self.hearing, self.commands)
         self._tell(changes, now)
         if self._trimmed_at is None:
             self._trimmed_at = now
@@ -220,10 +239,14 @@ class Watch:
             self._trim(now)
         return changes
 
-    def take_events(self, now: int, events: Sequence[GateEvent | Report]) -> Changes:
-        """Take in what happened at gates and what was reported, without looking at any deadline."""
+    def take_events(
+        self, now: int, events: Sequence[GateEvent | Report], replies: Iterable[Status] = ()
+    ) -> Changes:
+        """Take in what happened at gates, what was reported and answered, without looking at any deadline."""
         now = max(now, self.now)
         self._take_in(events, now)
+        for reply in replies:
+            self.commands.answered(reply, now)
         changes = Changes()
         self._tell(changes, now)
         return changes
@@ -232,6 +255,9 @@ class Watch:
         """What became of the alerts, and who must be told."""
         book = self.alerts
         book.settle(now)
+        if self.commands.changed:
+            changes.commands = list(self.commands.changed.values())
+            self.commands.changed = {}
         if book.changed:
             changes.alerts = list(book.changed.values())
             book.changed = {}
@@ -253,6 +279,11 @@ class Watch:
                 key = f"{self.plan.site}/{duty_id}/due_soon/{due}"
                 subjects = tuple(track.subject for track, _ in found)
                 yield Notice(key, self.plan.site, NoticeKind.DUE_SOON, now, to, None, subjects, duty_id, due)
+
+    def authorize(self, authority: Authority, now: int) -> None:
+        """Take an authority, or what has become of one, into the register; the next step tells what follows."""
+        self.ledger.put(authority)
+        self._gate_alarms.tell(self.alerts, now)
 
     def excuse(self, excuse: Excuse) -> bool:
         """Put an excuse beside an occurrence; the next step tells what follows. False when it is not remembered."""
@@ -322,6 +353,7 @@ class Watch:
         calls: dict[str, list[RadioCall]] = {}
         signatures: dict[str, list[Signature]] = {}
         proofs: dict[str, DeviceHearing] = {}
+        at_gates: list[GateEvent] = []
         stored = now == -FOREVER
         for fact in facts:
             device = self.hearing.device(fact.device)
@@ -336,6 +368,8 @@ class Watch:
                 device.status(fact)
                 proofs[fact.device] = device
                 self.outages.beats(fact.device)
+                if fact.reply_to is not None and not stored:
+                    self.commands.answered(fact, now)
                 if fact.battery is not None:
                     self.outages.battery(fact.device, fact.battery)
             elif isinstance(fact, RadioCall):
@@ -344,6 +378,7 @@ class Watch:
                 signatures.setdefault(fact.form, []).append(fact)
             elif isinstance(fact, GateEvent):
                 self.gates.take(fact, None if stored else self.alerts, now)
+                at_gates.append(fact)
             elif isinstance(fact, Report) and not stored:
                 self._raise(fact, now)
         if scans:
@@ -354,6 +389,9 @@ class Watch:
         for form, signed in signatures.items():
             if records := self._records.get(form):
                 records.add(signed)
+        if at_gates:
+            self.ledger.take(at_gates)
+            self._gate_alarms.tell(None if stored else self.alerts, now)
         for name, device in proofs.items():
             if device.lost_changed:
                 device.lost_changed = False
@@ -508,6 +546,7 @@ class Watch:
         return changes
 
     def _trim(self, now: int) -> None:
+        self.ledger.trim(now)
         self._trimmed_at = now
         before = now - KEEP_FACTS_MS
         for strand, views in zip(self._strands, self._views, strict=True):
@@ -520,6 +559,7 @@ class Watch:
                         del view.emitted[key]
                         view.waiting.pop(key, None)
         self.alerts.forget_before(now - KEEP_CLOSED_MS)
+        self.commands.forget_before(now - KEEP_CLOSED_MS)
 
     # -- looking --------------------------------------------------------------------------------------------
 

@@ -9,14 +9,15 @@ having heard everything, is the same as for a native device.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import msgspec
 
 from gateway.clock import Clock
 from gateway.domain.plan import Device
+from gateway.ingest.commander import Commander
 from gateway.ingest.delivery import Delivery, Receiver
 from gateway.ingest.devices.reading import MAX_KEPT, Noise
 from gateway.ingest.doors import Door, SiteDoors
@@ -29,6 +30,22 @@ _encode: Final = msgspec.json.Encoder().encode
 
 Told = Callable[[str | None], None]
 """Hears, once a record is stored, why it was refused; None when it is a fact."""
+
+
+class Speaker(Protocol):
+    """What makes the records of a device: a `Bridge`, or who speaks to one."""
+
+    def report(self, members: Mapping[str, Any], frame: bytes = b"", told: Told | None = None) -> str:
+        """See `Bridge`."""
+
+    def beat(self, members: Mapping[str, Any] | None = None) -> None:
+        """See `Bridge`."""
+
+    def present(self, online: bool) -> None:
+        """See `Bridge`."""
+
+    def refuse(self, noise: Noise) -> None:
+        """See `Bridge`."""
 
 
 class Bridge:
@@ -137,8 +154,18 @@ class Bridge:
 class Bridges:
     """Makes the bridges of a running gateway, and knows what the plans say of their devices."""
 
-    def __init__(self, receive: Receiver, clock: Clock, doors: Callable[[str], SiteDoors | None]) -> None:
+    def __init__(
+        self,
+        receive: Receiver,
+        clock: Clock,
+        doors: Callable[[str], SiteDoors | None],
+        commanders: MutableMapping[tuple[str, str], Commander] | None = None,
+        place: Callable[[str, str], str] = lambda site, device: "unknown",
+    ) -> None:
+        """`commanders`: who carries commands to which (site, device). `place`: where a barrier was known to be last."""
         self.clock = clock
+        self.commanders = {} if commanders is None else commanders
+        self.place = place
         self._receive = receive
         self._doors = doors
 

@@ -138,6 +138,9 @@ class SiteDoors:
         if scan.is_carried:
             # A QR code that reads like the mark of a fixed reader is none.
             if scan.tag not in self.tags or scan.tag in self._marks:
+                if scan.tap is not None:
+                    what = f"tag {scan.tag} is genuine, but not enrolled at site {self.site!r}"
+                    raise RefusedError("sun_unknown_tag", what)
                 raise RefusedError("unknown_tag", f"tag {scan.tag} is not enrolled at site {self.site!r}")
         elif scan.tag not in self.tags:
             wrong = (

@@ -15,9 +15,21 @@ import msgspec
 
 from gateway.domain.facts import AnyFact, Status
 from gateway.ingest.delivery import NOTHING, Delivery
+from gateway.ingest.devices import sun
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.event_time import NOTHING_KNOWN, TimeUnknownError
-from gateway.ingest.records import Record, RefusedError, StatusRecord, decode, identity, split, to_fact
+from gateway.ingest.records import (
+    Record,
+    RefusedError,
+    ScanRecord,
+    StatusRecord,
+    decode,
+    identity,
+    split,
+    tap_text,
+    to_fact,
+)
+from gateway.ingest.tag_keys import KeyRing
 from gateway.instants import from_datetime
 from gateway.store.port import Commit, FactRow, RefusedRow, StateRow
 
@@ -41,8 +53,10 @@ class Taken:
 class Intake:
     """The doors of all sites."""
 
-    def __init__(self, sites: Callable[[str], SiteDoors | None]) -> None:
+    def __init__(self, sites: Callable[[str], SiteDoors | None], tag_keys: KeyRing | None = None) -> None:
         self._sites = sites
+        self._tag_keys = tag_keys if tag_keys is not None else KeyRing()
+        self._keys_of: dict[str, KeyRing] = {}  # by site
         self._topics: dict[str, tuple[Door, str] | RefusedError] = {}
         self.counts: Counter[str] = Counter()
         """`facts`, `duplicates`, `states`, and `refused.<reason>`, since the start."""
@@ -91,15 +105,15 @@ class Intake:
         try:
             records = [(raw, decode(raw)) for raw in split(payload)]
             facts = [
-                (raw, record, self._to_fact(record, door, received_at, record.sent_boot or door.boot))
+                (raw, record, *self._to_fact(record, door, received_at, record.sent_boot or door.boot))
                 for raw, record in records
             ]
         except RefusedError:
             return False
-        for raw, record, fact in facts:
+        for raw, record, fact, tap in facts:
             # What came in again in the meantime is a fact already, or waits in an entry of its own.
             if door.note(record.boot, record.seq) or noted:
-                self._keep(taken, door, raw, record, fact)
+                self._keep(taken, door, raw, record, fact, tap)
         return True
 
     def _find(self, topic: str) -> tuple[Door, str] | RefusedError:
@@ -146,11 +160,11 @@ class Intake:
                 taken.doors[door, record.boot] = None
                 continue
             try:
-                fact = self._to_fact(record, door, delivery.received_at, record.sent_boot or sender)
+                fact, tap = self._to_fact(record, door, delivery.received_at, record.sent_boot or sender)
             except RefusedError as error:
                 self._refuse(taken, delivery, raw, error, door, (record.boot, record.seq))
                 continue
-            self._keep(taken, door, raw, record, fact)
+            self._keep(taken, door, raw, record, fact, tap)
 
     @staticmethod
     def _hear_clock(door: Door, record: Record | RefusedError, received_at: int, sender: str | None) -> None:
@@ -162,19 +176,42 @@ class Intake:
             error = None if record.sent_at is None else from_datetime(record.sent_at) - received_at
             door.hear_clock(boot, received_at, record.sent_mono, error)
 
-    def _to_fact(self, record: Record, door: Door, received_at: int, sender: str | None) -> AnyFact:
+    def _to_fact(
+        self, record: Record, door: Door, received_at: int, sender: str | None
+    ) -> tuple[AnyFact, str | None]:
+        """The fact, and of a scan what its SUN message proved."""
         same_boot = record.boot == sender
         known = NOTHING_KNOWN
         if not same_boot or record.mono is None or record.sent_mono is None or record.sent_mono < record.mono:
             known = door.known_of(record.boot, sender, received_at, record.sent_mono)
         try:
-            fact = to_fact(record, door.device, received_at, same_boot=same_boot, known=known)  # type: ignore[arg-type]
+            tap = (
+                self._verified(record, door.of.site)
+                if isinstance(record, ScanRecord) and record.sun
+                else None
+            )
+            fact = to_fact(record, door.device, received_at, same_boot=same_boot, known=known, tap=tap)  # type: ignore[arg-type]
         except TimeUnknownError as error:
             raise RefusedError("time_unknown", str(error)) from None
         door.of.check(fact)
-        return fact
+        return fact, tap
 
-    def _keep(self, taken: Taken, door: Door, raw: bytes, record: Record, fact: AnyFact) -> None:
+    def _verified(self, scan: ScanRecord, site: str) -> str | None:
+        """What the SUN message of a scan proves; None where it cannot be told and the scan names its tag too."""
+        keys = self._keys_of.get(site)
+        if keys is None:
+            keys = self._keys_of[site] = self._tag_keys.of_site(site)
+        try:
+            opened = sun.verify(sun.read_url(scan.sun or ""), keys)
+        except sun.SunError as error:
+            if error.reason == sun.NOT_ENROLLED and (scan.tag or scan.qr):
+                return None
+            raise RefusedError(error.reason, str(error)) from None
+        return tap_text(opened.uid, opened.counter, opened.message)
+
+    def _keep(
+        self, taken: Taken, door: Door, raw: bytes, record: Record, fact: AnyFact, tap: str | None
+    ) -> None:
         site = door.of.site
         taken.commit.facts.append(
             FactRow(
@@ -188,6 +225,7 @@ class Intake:
                 fact.uncertainty,
                 fact.clock_error,
                 raw,
+                tap,
             )
         )
         facts = taken.facts.get(site)

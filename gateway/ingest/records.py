@@ -20,8 +20,10 @@ from gateway.domain.facts import (
     Scan,
     Signature,
     Status,
+    Tap,
     mark_of,
 )
+from gateway.domain.strength import Strength
 from gateway.ingest.event_time import NOTHING_KNOWN, Known, event_time
 from gateway.ingest.losses import losses_of
 from gateway.instants import from_datetime
@@ -117,6 +119,8 @@ class GateRecord(Record, tag="gate", gc=False, kw_only=True):
     pass_no: _Short | None = msgspec.field(name="pass", default=None)
     by: _Short | None = None
     note: _Text | None = None
+    vehicle: Literal["car", "large", "dangerous", "other"] | None = None
+    goods: bool | None = None
 
 
 class ReportRecord(Record, tag="report", gc=False, kw_only=True):
@@ -287,9 +291,15 @@ def _is_naive(text: str) -> bool:
 
 
 def to_fact(
-    record: AnyRecord, device: str, received_at: int, *, same_boot: bool, known: Known = NOTHING_KNOWN
+    record: AnyRecord,
+    device: str,
+    received_at: int,
+    *,
+    same_boot: bool,
+    known: Known = NOTHING_KNOWN,
+    tap: str | None = None,
 ) -> AnyFact:
-    """The fact that a record reports. Raises `RefusedError` or `TimeUnknownError`."""
+    """The fact that a record reports. `tap`: see `make_fact`. Raises `RefusedError` or `TimeUnknownError`."""
     at = from_datetime(record.at)
     sent_at = None if record.sent_at is None else from_datetime(record.sent_at)
     occurred_at, uncertainty = event_time(
@@ -303,7 +313,7 @@ def to_fact(
         known=known,
     )
     error = None if sent_at is None else sent_at - received_at
-    return make_fact(record, device, occurred_at, received_at, uncertainty, error)
+    return make_fact(record, device, occurred_at, received_at, uncertainty, error, tap)
 
 
 def make_fact(
@@ -313,9 +323,15 @@ def make_fact(
     received_at: int,
     uncertainty: int,
     clock_error: int | None,
+    tap: str | None = None,
 ) -> AnyFact:
-    """The fact that a record reports, when it is known when that happened. Raises `RefusedError`."""
+    """The fact that a record reports, when it is known when that happened. Raises `RefusedError`.
+
+    `tap`: of a scan, what its SUN message proved, as `tap_text` writes it; it was verified when it came in.
+    """
     common = (device, record.boot, record.seq, occurred_at, received_at, uncertainty, clock_error)
+    if isinstance(record, ScanRecord):
+        return _scan(record, common, tap)
     return _MAKERS[type(record)](record, common)
 
 
@@ -329,20 +345,26 @@ _NO_SEPARATORS: Final = str.maketrans("", "", ":- ")
 _Common = tuple[str, str, int, int, int, int, int | None]
 
 
-def _scan(record: ScanRecord, common: _Common) -> Scan:
-    tag = record.tag or record.qr
-    if tag is None:
-        if record.sun is not None:
-            raise RefusedError("sun_not_enrolled", "no key is enrolled that could verify this tag's message")
-        if record.guard is None:
-            raise RefusedError("missing_tag", "a scan needs tag, sun or qr; that of a fixed reader, guard")
-        tag = mark_of(common[0])
-    return Scan(
-        *common,
-        tag if record.tag is None else normal_uid(tag),
-        record.guard,
-        None if record.battery is None else round(record.battery),
-    )
+def tap_text(uid: str, counter: int, message: str) -> str:
+    """What a SUN message proved, as it is stored: to be sorted by UID and counter."""
+    return f"{uid}:{counter:08}:{message}"
+
+
+def _scan(record: ScanRecord, common: _Common, tap: str | None) -> Scan:
+    battery = None if record.battery is None else round(record.battery)
+    if tap is not None:
+        uid, counter, message = tap.split(":")
+        of_tag = Tap(int(counter), message)
+        return Scan(*common, uid, record.guard, battery, Strength.SUN, of_tag)
+    if record.tag is not None:
+        return Scan(*common, normal_uid(record.tag), record.guard, battery)
+    if record.qr is not None:
+        return Scan(*common, record.qr, record.guard, battery, Strength.QR)
+    if record.sun is not None:
+        raise RefusedError("sun_not_enrolled", "no key is known here that opens this message")
+    if record.guard is None:
+        raise RefusedError("missing_tag", "a scan needs tag, sun or qr; that of a fixed reader, guard")
+    return Scan(*common, mark_of(common[0]), record.guard, battery)
 
 
 def _radio(record: RadioRecord, common: _Common) -> RadioCall:
@@ -367,6 +389,8 @@ def _gate(record: GateRecord, common: _Common) -> GateEvent:
         record.pass_no,
         record.by,
         record.note,
+        record.vehicle,
+        record.goods or False,
     )
 
 
@@ -403,7 +427,6 @@ def _status(record: StatusRecord, common: _Common) -> Status:
 
 
 _MAKERS: Final[Mapping[type[Any], Callable[[Any, _Common], AnyFact]]] = {
-    ScanRecord: _scan,
     RadioRecord: _radio,
     SignatureRecord: _signature,
     GateRecord: _gate,

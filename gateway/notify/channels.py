@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.domain.alerts import AlertKind, Severity
+from gateway.domain.alert import AlertKind, Severity
 from gateway.domain.plan import ID_PATTERN, Plan
 from gateway.shapes import Json
 

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from gateway.clock import Clock
-from gateway.domain.alerts import AlertKind
+from gateway.domain.alert import AlertKind
 from gateway.engine import Engine
 from gateway.notify.channels import Channel
 from gateway.notify.worker import Worker

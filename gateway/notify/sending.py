@@ -24,7 +24,7 @@ from apprise.plugins.custom_json import NotifyJSON
 from apprise.plugins.custom_xml import NotifyXML
 from apprise.plugins.email.base import NotifyEmail
 
-from gateway.domain.alerts import Severity
+from gateway.domain.alert import Severity
 from gateway.notify.delivery import Outcome
 
 KEY_HEADER: Final = "Idempotency-Key"

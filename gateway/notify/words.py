@@ -148,6 +148,8 @@ class Words:
             return self._time(value)
         if name.endswith("_s") and isinstance(value, int | float):
             return self._span(value)
+        if name == "needed":
+            return self._word("strength", value)
         return self._named(value) if isinstance(value, str) else str(value)
 
     def _list(self, items: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from gateway.clock import Clock
-from gateway.domain.alerts import AlertKind, Severity
+from gateway.domain.alert import AlertKind, Severity
 from gateway.domain.plan import Plan
 from gateway.domain.verdicts import Reason
 from gateway.engine import Engine

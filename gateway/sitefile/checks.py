@@ -9,9 +9,11 @@ from typing import Final, Protocol
 from gateway.domain.facts import mark_of
 from gateway.domain.plan import (
     ALWAYS,
+    COMMANDERS,
     NIGHT,
     At,
     Calendar,
+    Checkpoint,
     DeviceKind,
     Duty,
     DutyKind,
@@ -23,6 +25,7 @@ from gateway.domain.plan import (
     Times,
 )
 from gateway.domain.signing import may_sign
+from gateway.domain.strength import Strength
 from gateway.sitefile.draft import Draft, Read
 from gateway.sitefile.fields import Fields
 from gateway.sitefile.kinds import did_you_mean, is_uid, listed, show_duration, show_time, shown
@@ -58,6 +61,10 @@ def check(draft: Draft) -> None:
     for things in every_kind:
         _check_ids(things)
     _check_tags(draft)
+    for checkpoint in draft.checkpoints:
+        proof = checkpoint.value.proof
+        if proof is not None and not _can_prove(checkpoint.value, proof, draft.plan):
+            checkpoint.fields.complain(f"proof is {proof}, but {_WHY_NOT[proof]}", "proof")
     for shift in draft.shifts:
         if shift.value.id == ALWAYS:
             shift.fields.complain("the id always has its own meaning in during; choose another", "id")
@@ -74,6 +81,7 @@ def check(draft: Draft) -> None:
     for duty in draft.duties:
         _check_duty(duty.fields, duty.value, draft.plan)
     _check_escalation(draft)
+    _check_commands(draft)
 
 
 def _check_ids(things: Iterable[Read[_Named]]) -> None:
@@ -151,6 +159,7 @@ def _check_duty(fields: Fields, duty: Duty, plan: Plan) -> None:
         fields.complain("posts is all, but the site has no posts", "posts")
     if _check_defined(fields, "route", duty.route, "route", plan.route_by_id) and duty.route is not None:
         _check_walk(fields, duty, plan.route_by_id[duty.route], plan)
+        _check_proof(fields, duty, plan)
     roles = {person.role for person in plan.people}
     people = {person.id for person in plan.people}
     if duty.by is not None and duty.by not in roles | people:
@@ -174,6 +183,39 @@ def _check_duty(fields: Fields, duty: Duty, plan: Plan) -> None:
         fields.complain(f"{cadence.count} times apart take {spread}, longer than the period", "apart")
     if isinstance(cadence, At):
         _check_windows(fields, cadence)
+
+
+_WHY_NOT: Final = {
+    Strength.UID: "it has no tag, only QR codes",
+    Strength.WIRED: "it has no tag that a reader of the site could read",
+    Strength.SUN: "it has no tag with a UID of 7 bytes, as NTAG 424 DNA tags have",
+}
+"""Why a checkpoint can never be proved so well."""
+
+_SUN_UID: Final = 14
+
+
+def _can_prove(point: Checkpoint, proof: Strength, plan: Plan) -> bool:
+    """Whether a tag of the checkpoint can give a scan of this strength."""
+    uids = [tag for tag in point.tags if is_uid(tag)]
+    if any(len(uid) == _SUN_UID for uid in uids) or proof is Strength.QR:
+        return True
+    if proof is Strength.WIRED and not any(device.kind is DeviceKind.READER for device in plan.devices):
+        return False
+    return bool(uids) and proof is not Strength.SUN
+
+
+def _check_proof(fields: Fields, duty: Duty, plan: Plan) -> None:
+    """A round asks for nothing that a checkpoint on its way can never give."""
+    proof = duty.proof
+    if proof is None or duty.route is None:
+        return
+    for name in dict.fromkeys(plan.route_by_id[duty.route].checkpoints):
+        point = plan.checkpoint_by_id.get(name)
+        if point is not None and not _can_prove(point, proof, plan):
+            fields.complain(
+                f"proof is {proof}, but checkpoint {shown(name)} cannot give it: {_WHY_NOT[proof]}", "proof"
+            )
 
 
 def _check_windows(fields: Fields, cadence: At) -> None:
@@ -226,6 +268,17 @@ def period_s(per: Calendar | Span, plan: Plan) -> int:
 def _span_s(span: Span) -> int:
     minutes = (span.to - span.from_) % (DAY_S // 60)
     return minutes * 60 or DAY_S
+
+
+def _check_commands(draft: Draft) -> None:
+    """A role that nobody could have is a slip of the hand that would shut everybody out."""
+    roles = dict.fromkeys((*ROLES, *COMMANDERS, *(person.role for person in draft.plan.people)))
+    for cmd, allowed in draft.plan.commands.items():
+        for name in allowed:
+            if name not in roles:
+                near = did_you_mean(name, roles)
+                what = f"commands.{cmd}: {shown(name)} is no role of the site; the roles are {listed(roles)}{near}"
+                draft.fields.complain(what, "commands")
 
 
 def _check_escalation(draft: Draft) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from gateway.domain.commands import KNOWN
 from gateway.domain.plan import (
+    DEFAULT_HELD_OPEN_S,
     DEFAULT_REPEAT_S,
     DEFAULT_SETTLE_S,
     DEFAULT_SILENT_S,
@@ -15,6 +17,7 @@ from gateway.domain.plan import (
     DeviceKind,
     Duty,
     EscalationStep,
+    GateRules,
     Leg,
     Order,
     Person,
@@ -24,7 +27,9 @@ from gateway.domain.plan import (
     Route,
     Shift,
     Span,
+    Tariff,
 )
+from gateway.domain.strength import Strength
 from gateway.sitefile import kinds
 from gateway.sitefile.duties import DUTY_KEYS, read_duty, read_names, read_span
 from gateway.sitefile.fields import Fields
@@ -33,10 +38,12 @@ T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 SITE_KEYS: Final = (
-    *("site", "name", "timezone", "night", "settle_after", "repeat"),
+    *("site", "name", "timezone", "night", "settle_after", "repeat", "gate_rules", "commands"),
     *("shifts", "people", "posts", "checkpoints", "devices", "routes", "duties", "escalation"),
 )
 LEG: Final = "a map such as {min: 40s, max: 6min}"
+GATE_RULES: Final = "a map such as {pass_within: 60s, longest_stay: 24h}"
+TARIFF: Final = "a map such as {free: 30min, unit: 1h, fee: 5, daily_cap: 40}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,12 @@ def read_site(site: Fields, version: int, holds_from: int) -> Draft:
     shifts = things("shifts", ("id", "from", "to", "name"), _shift)
     people = things("people", ("id", "name", "role", "card"), _person)
     posts = things("posts", ("id", "name", "kind"), _post)
-    checkpoints = things("checkpoints", ("id", "name", "tags", "qr", "at"), _checkpoint)
-    devices = things("devices", ("id", "kind", "posts", "name", "silent_after", "checkpoint"), _device)
+    checkpoints = things("checkpoints", ("id", "name", "tags", "qr", "at", "proof"), _checkpoint)
+    devices = things(
+        "devices",
+        ("id", "kind", "posts", "name", "silent_after", "checkpoint", "held_open_after"),
+        _device,
+    )
     routes = things("routes", ("id", "name", "order", "checkpoints", "leg", "legs"), _route)
     every_post = tuple(post.value.id for post in posts)
     duties = things("duties", DUTY_KEYS, lambda fields: read_duty(fields, every_post))
@@ -98,6 +109,8 @@ def read_site(site: Fields, version: int, holds_from: int) -> Draft:
         escalation=_values(escalation),
         settle_after_s=DEFAULT_SETTLE_S if settle_after_s is None else settle_after_s,
         repeat_s=DEFAULT_REPEAT_S if repeat_s is None else repeat_s,
+        gate_rules=_gate_rules(site),
+        commands=_commands(site),
     )
     return Draft(site, plan, shifts, people, posts, checkpoints, devices, routes, duties, escalation)
 
@@ -122,6 +135,29 @@ def _night(site: Fields) -> Span:
             "night begins and ends at the same time; expected a night that lasts some time", "night"
         )
     return span or Span(0, 1)
+
+
+def _gate_rules(site: Fields) -> GateRules:
+    fields = site.nested("gate_rules", ("pass_within", "longest_stay", "tariff"), GATE_RULES)
+    if fields is None:
+        return GateRules()
+    return GateRules(
+        pass_within_s=fields.get("pass_within", kinds.longer_than_nothing) or GateRules().pass_within_s,
+        longest_stay_s=fields.get("longest_stay", kinds.longer_than_nothing),
+        tariff=_tariff(fields),
+    )
+
+
+def _tariff(rules: Fields) -> Tariff | None:
+    fields = rules.nested("tariff", ("free", "unit", "fee", "daily_cap"), TARIFF)
+    if fields is None:
+        return None
+    return Tariff(
+        unit_s=fields.need("unit", kinds.longer_than_nothing) or 1,
+        fee=fields.need("fee", kinds.money) or 0,
+        free_s=fields.get("free", kinds.duration) or 0,
+        daily_cap=fields.get("daily_cap", kinds.money),
+    )
 
 
 def _shift(fields: Fields) -> Shift:
@@ -152,7 +188,8 @@ def _checkpoint(fields: Fields) -> Checkpoint:
     if at and len(at) != 2:
         fields.complain(f"at has {len(at)} numbers; expected two: [x, y] on the site drawing", "at")
     place = (at[0], at[1]) if len(at) == 2 else None
-    return Checkpoint(_id(fields), read_names(fields, need=True), ordered, place)
+    proof = fields.get("proof", kinds.word(Strength))
+    return Checkpoint(_id(fields), read_names(fields, need=True), ordered, place, proof)
 
 
 def _device(fields: Fields) -> Device:
@@ -163,6 +200,7 @@ def _device(fields: Fields) -> Device:
         name=read_names(fields),
         silent_after_s=_silent_after(fields),
         checkpoint=fields.get("checkpoint", kinds.identifier),
+        held_open_after_s=_held_open_after(fields),
     )
 
 
@@ -170,6 +208,22 @@ def _silent_after(fields: Fields) -> int | None:
     if not fields.has("silent_after"):
         return DEFAULT_SILENT_S
     return fields.get("silent_after", kinds.silence)
+
+
+def _held_open_after(fields: Fields) -> int | None:
+    if not fields.has("held_open_after"):
+        return DEFAULT_HELD_OPEN_S
+    if fields.raw("kind") != DeviceKind.GATE:
+        fields.complain(
+            "held_open_after is given for a device that is no gate; leave it out", "held_open_after"
+        )
+    return fields.get("held_open_after", kinds.longest_opening)
+
+
+def _commands(site: Fields) -> dict[str, tuple[str, ...]]:
+    names = sorted(KNOWN)
+    fields = site.nested("commands", names, "a map such as {open: [shift_leader, gate_guard]}")
+    return {} if fields is None else {cmd: fields.many(cmd, kinds.identifier) for cmd in fields.given}
 
 
 def _route(fields: Fields) -> Route:

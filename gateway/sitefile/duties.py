@@ -18,6 +18,7 @@ from gateway.domain.plan import (
     Span,
     Times,
 )
+from gateway.domain.strength import Strength
 from gateway.sitefile import kinds
 from gateway.sitefile.fields import Fields
 
@@ -40,6 +41,7 @@ DUTY_KEYS: Final = (
         "form",
         "by",
         "signatures",
+        "proof",
         "clause",
         "figure",
         "pre_notice",
@@ -69,6 +71,8 @@ def read_duty(fields: Fields, every_post: tuple[str, ...]) -> Duty:
     if kind is not None and kind is not DutyKind.RECORD:
         _must_not(fields, "form", "only a record has a form; write kind: record")
         _must_not(fields, "signatures", "only a record is signed; write kind: record")
+    if kind is not None and kind is not DutyKind.ROUND:
+        _must_not(fields, "proof", "only a round is proved by scans; write kind: round")
     name = fields.need("id", kinds.identifier) or fields.raw("id")
     form = fields.get("form", kinds.identifier) or name
     return Duty(
@@ -85,6 +89,7 @@ def read_duty(fields: Fields, every_post: tuple[str, ...]) -> Duty:
         pre_notice_s=_pre_notice(fields, kind),
         form=form if kind is DutyKind.RECORD else None,
         signatures=fields.get("signatures", kinds.signatures) or 1,
+        proof=fields.get("proof", kinds.word(Strength)),
     )
 
 

@@ -83,6 +83,16 @@ def silence(value: str) -> int | None:
     return seconds
 
 
+def longest_opening(value: str) -> int | None:
+    """How long a barrier may stand open, in seconds; None for `never`: nobody is told."""
+    if value == NEVER:
+        return None
+    seconds = duration(value) if _DURATION.fullmatch(value) and value else 0
+    if seconds < 1:
+        raise ValueError("a duration such as 2min, or never")
+    return seconds
+
+
 def show_duration(seconds: int) -> str:
     """The shortest text in one unit that `duration` reads as `seconds`."""
     for unit, size in UNITS.items():
@@ -119,6 +129,22 @@ def flag(value: str) -> bool:
     if value not in ("true", "false"):
         raise ValueError("true or false")
     return value == "true"
+
+
+_MONEY: Final = re.compile(r"(\d{1,7})(?:\.(\d{1,2}))?", re.ASCII)
+
+
+def money(value: str) -> int:
+    """An amount in hundredths of the currency's unit."""
+    match = _MONEY.fullmatch(value)
+    if not match:
+        raise ValueError("an amount such as 5 or 2.50")
+    return int(match[1]) * 100 + int((match[2] or "0").ljust(2, "0"))
+
+
+def show_money(hundredths: int) -> str:
+    whole, rest = divmod(hundredths, 100)
+    return f"{whole}.{rest:02d}" if rest else str(whole)
 
 
 def signatures(value: str) -> int:

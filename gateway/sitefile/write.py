@@ -11,6 +11,7 @@ import yaml
 from gateway.domain.plan import (
     ALL_POSTS,
     ALWAYS,
+    DEFAULT_HELD_OPEN_S,
     DEFAULT_REPEAT_S,
     DEFAULT_SETTLE_S,
     DEFAULT_SILENT_S,
@@ -18,13 +19,15 @@ from gateway.domain.plan import (
     Cadence,
     Duty,
     Every,
+    GateRules,
     Leg,
     Plan,
     Route,
     Span,
 )
+from gateway.domain.strength import Strength
 from gateway.sitefile.duties import usual_pre_notice
-from gateway.sitefile.kinds import NEVER, is_uid, show_duration, show_time
+from gateway.sitefile.kinds import NEVER, is_uid, show_duration, show_money, show_time
 
 Document = dict[str, Any]
 """A site file as plain data: maps, lists, texts and numbers, ready for JSON."""
@@ -72,6 +75,8 @@ def document(plan: Plan) -> Document:
         night=_span(plan.night),
         settle_after=settle,
         repeat=repeat,
+        gate_rules=_gate_rules(plan.gate_rules),
+        commands={cmd: list(roles) for cmd, roles in plan.commands.items()},
         shifts=[_given(id=shift.id, **_span(shift.span), name=dict(shift.name)) for shift in plan.shifts],
         people=[
             _given(id=person.id, name=dict(person.name), role=person.role, card=person.card)
@@ -85,6 +90,7 @@ def document(plan: Plan) -> Document:
                 tags=[tag for tag in checkpoint.tags if is_uid(tag)],
                 qr=[tag for tag in checkpoint.tags if not is_uid(tag)],
                 at=[_number(place) for place in checkpoint.at or ()],
+                proof=_word(checkpoint.proof),
             )
             for checkpoint in plan.checkpoints
         ],
@@ -96,12 +102,30 @@ def document(plan: Plan) -> Document:
                 name=dict(device.name),
                 silent_after=_silent_after(device.silent_after_s),
                 checkpoint=device.checkpoint,
+                held_open_after=_held_open_after(device.held_open_after_s),
             )
             for device in plan.devices
         ],
         routes=[_route(route) for route in plan.routes],
         duties=[_duty(duty, every_post) for duty in plan.duties],
         escalation=[{"after": show_duration(step.after_s), "to": list(step.to)} for step in plan.escalation],
+    )
+
+
+def _gate_rules(rules: GateRules) -> Document:
+    usual, tariff = GateRules(), rules.tariff
+    within = None if rules.pass_within_s == usual.pass_within_s else show_duration(rules.pass_within_s)
+    return _given(
+        pass_within=within,
+        longest_stay=None if rules.longest_stay_s is None else show_duration(rules.longest_stay_s),
+        tariff=None
+        if tariff is None
+        else _given(
+            free=_some(tariff.free_s),
+            unit=show_duration(tariff.unit_s),
+            fee=show_money(tariff.fee),
+            daily_cap=None if tariff.daily_cap is None else show_money(tariff.daily_cap),
+        ),
     )
 
 
@@ -138,6 +162,7 @@ def _duty(duty: Duty, every_post: tuple[str, ...]) -> Document:
         form=None if duty.form == duty.id else duty.form,
         by=duty.by,
         signatures=None if duty.signatures == 1 else duty.signatures,
+        proof=_word(duty.proof),
         **_cadence(duty.cadence),
         clause=duty.clause,
         figure=duty.figure,
@@ -154,6 +179,12 @@ def _silent_after(seconds: int | None) -> str | None:
     if seconds is None:
         return NEVER
     return None if seconds == DEFAULT_SILENT_S else show_duration(seconds)
+
+
+def _held_open_after(seconds: int | None) -> str | None:
+    if seconds is None:
+        return NEVER
+    return None if seconds == DEFAULT_HELD_OPEN_S else show_duration(seconds)
 
 
 def _cadence(cadence: Cadence) -> Document:
@@ -176,6 +207,10 @@ def _cadence(cadence: Cadence) -> Document:
         vary=_some(cadence.vary_s),
         apart=_some(cadence.apart_s),
     )
+
+
+def _word(strength: Strength | None) -> str | None:
+    return None if strength is None else strength.value
 
 
 def _given(**members: object) -> Document:

@@ -26,6 +26,14 @@ def digest(table: bytes, values: tuple[object, ...]) -> bytes:
     return sha256(table + _encode(values)).digest()
 
 
+def covered(values: tuple[object, ...], later: int) -> tuple[object, ...]:
+    """What of a record the digest is over: of the last `later` values only those up to one that is not null."""
+    end = len(values)
+    while later and values[end - 1] is None:
+        end, later = end - 1, later - 1
+    return values[:end]
+
+
 def link(previous: bytes, number: int, at: int, digests: Iterable[bytes]) -> bytes:
     """The hash of a commit."""
     return sha256(previous + b"%d|%d|" % (number, at) + b"".join(digests)).digest()

@@ -33,6 +33,7 @@ class FactRow(NamedTuple):
     uncertainty: int
     clock_error: int | None
     body: bytes
+    tap: str | None = None  # of a scan: what its SUN message proved, as the keys may be gone later
 
 
 class VerdictRow(NamedTuple):
@@ -111,6 +112,18 @@ class ActionRow(NamedTuple):
     body: bytes  # the rest in JSON
 
 
+class CommandRow(NamedTuple):
+    """A command as it is now. Each change of it is an action too, with the same body."""
+
+    id: str
+    site: str
+    device: str
+    cmd: str
+    state: str
+    requested_at: int
+    body: bytes  # the command in JSON
+
+
 class BlindRow(NamedTuple):
     """The gateway could not hear in `[since, until)`."""
 
@@ -160,6 +173,7 @@ class Commit:
     states: list[StateRow] = field(default_factory=list)
     plans: list[PlanRow] = field(default_factory=list)
     actions: list[ActionRow] = field(default_factory=list)
+    commands: list[CommandRow] = field(default_factory=list)
     blind: list[BlindRow] = field(default_factory=list)
     refused: list[RefusedRow] = field(default_factory=list)
     cleared: list[int] = field(default_factory=list)  # quarantine entries that were replayed
@@ -173,6 +187,7 @@ class Commit:
             or self.states
             or self.plans
             or self.actions
+            or self.commands
             or self.blind
             or self.alive
             or self.refused
@@ -261,6 +276,12 @@ class Store(Protocol):
     async def received_since(self, at: int) -> list[FactRow]:
         """The facts of all sites that were stored last: those after the last one that was received before `at` (ms)."""
 
+    async def last_taps(self, site: str, before: int) -> list[FactRow]:
+        """Of each tag that counts its readings the scan with the highest counter that happened before an instant.
+
+        Of several with that counter the first by time, device, boot and number.
+        """
+
     async def received(self, site: str, device: str, boot: str) -> list[int]:
         """The sequence numbers of one boot that are stored as facts, ascending."""
 
@@ -300,6 +321,20 @@ class Store(Protocol):
         limit: int | None = None,
     ) -> list[ActionRow]:
         """What people did with `start <= at < end`, newest first; `what`: only these."""
+
+    async def commands(
+        self,
+        site: str | None = None,
+        *,
+        states: Sequence[str] = (),
+        device: str | None = None,
+        since: int = 0,
+        limit: int = 500,
+    ) -> list[Json]:
+        """Commands that were asked for at or after `since`, as they are now, newest first."""
+
+    async def command(self, command_id: str) -> Json | None:
+        """One command."""
 
     async def blind(self, since: int) -> list[BlindRow]:
         """When the gateway could not hear, of what ended after `since`, by time."""

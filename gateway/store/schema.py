@@ -124,10 +124,20 @@ STEPS: Final = (
         for table in ("actions", "blind", "notices")
         for change in ("UPDATE", "DELETE")
     ),
+    """
+    ALTER TABLE facts ADD COLUMN tap TEXT;
+    CREATE INDEX facts_tapped ON facts (site, tap) WHERE tap IS NOT NULL;
+    CREATE INDEX actions_by_what ON actions (site, what, at);
+    CREATE TABLE commands (
+        command TEXT PRIMARY KEY, site TEXT NOT NULL, device TEXT NOT NULL, cmd TEXT NOT NULL,
+        state TEXT NOT NULL, requested_at INTEGER NOT NULL, body BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX commands_by_time ON commands (site, requested_at);
+    """,
 )
 
 CHAINED: Final = {
-    "facts": "site, device, boot, seq, type, occurred_at, received_at, uncertainty, clock_error, body",
+    "facts": "site, device, boot, seq, type, occurred_at, received_at, uncertainty, clock_error, body, tap",
     "verdicts": "site, occurrence, track, kind, opens_at, due_at, ordinal, at, verdict, code, body",
     "alert_changes": "alert, site, number, kind, subject, state, at, opened_at, closed_at, body",
     "notices": "key, site, at, kind, recipients, alert, body",
@@ -137,3 +147,7 @@ CHAINED: Final = {
     "blind": "since, until, cause",
 }
 """The tables whose records the hash chain covers, in the order within a commit, and what of them it covers."""
+
+LATER_COLUMNS: Final = {"facts": 1}
+"""How many of the last columns came in a later step. Where they hold nothing the chain does not cover them: so what
+was written before them has the hash that it had."""

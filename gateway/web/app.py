@@ -12,14 +12,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from gateway.acts import Acts
+from gateway.commanding import Commanding
+from gateway.gate_acts import GateActs
 from gateway.service import Service
 from gateway.store.port import StoreError
 from gateway.web.acting import acting_routes
+from gateway.web.commanding import command_routes
 from gateway.web.context import Context
 from gateway.web.deciding import deciding_routes
 from gateway.web.docs_page import add_docs_page
 from gateway.web.guard import Guard
 from gateway.web.health import health_routes
+from gateway.web.ledger import ledger_routes, register_routes, timeline_routes
 from gateway.web.live import Live
 from gateway.web.pages import Pages
 from gateway.web.reading import alert_routes, history_routes, site_routes
@@ -40,7 +44,8 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
     """
     pages = Pages.load() if pages is None else pages
     live = Live(service, pages.build)
-    context = Context(service, live, pages.build, Acts(service.engine))
+    engine = service.engine
+    context = Context(service, live, pages.build, Acts(engine), GateActs(engine), Commanding(engine))
     app = FastAPI(
         title="Patrol Gateway",
         description=_DESCRIPTION,
@@ -58,6 +63,10 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         alert_routes(context),
         acting_routes(context),
         deciding_routes(context),
+        ledger_routes(context),
+        register_routes(context),
+        timeline_routes(context),
+        command_routes(context),
         health_routes(context),
     ):
         app.include_router(routes)

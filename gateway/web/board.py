@@ -9,21 +9,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.desk import Desk
-from gateway.domain.alerts import Severity
+from gateway.domain.alert import Severity
 from gateway.domain.calendar import HOUR_MS, Period, Periods
+from gateway.domain.commands import CommandState
 from gateway.domain.facts import GateEvent
 from gateway.domain.plan import Device, DeviceKind, DutyKind, Plan
 from gateway.domain.verdicts import UNPROVED, Occurrence, Verdict
 from gateway.ingest.serial.health import LineHealth
 from gateway.instants import maybe_rfc3339, rfc3339
-from gateway.shapes import Json, alert_json, occurrence_json, silence_json
+from gateway.shapes import Json, alert_json, command_json, occurrence_json, silence_json
 from gateway.web.radio_grid import radio_grid
 
 FEED_SHOWN: Final = 20
 """How many events of the gates the board shows."""
-
-ONLINE_FOR_MS: Final = 150_000
-"""A device that has not said whether it is there counts as there for so long (ms) after a record of it."""
 
 SILENCES_AHEAD_MS: Final = 24 * HOUR_MS
 """How long before it begins (ms) announced maintenance is shown."""
@@ -45,7 +43,7 @@ _FULFILLED_RANK: Final = 6
 def make_board(desk: Desk, now: int) -> Json:
     """The board of a site at `now` (ms)."""
     plan = plan_at(desk, now)
-    shift = _running_shift(plan, now)
+    shift = running_shift(plan, now)
     live = desk.watch.alerts.live
     hero = dict.fromkeys(("critical", "major", "minor"), 0)
     for alert in live:
@@ -71,7 +69,7 @@ def make_board(desk: Desk, now: int) -> Json:
             for each in _shown(desk, DutyKind.RECORD, now, period)
         ],
         "alerts": [alert_json(each) for each in [*live, *desk.watch.alerts.closed_since(now - HOUR_MS)]],
-        "gates": [_gate(desk, each) for each in plan.devices if each.kind is DeviceKind.GATE],
+        "gates": [_gate(desk, each, now) for each in plan.devices if each.kind is DeviceKind.GATE],
         "gate_feed": [gate_event_json(each) for each in list(desk.watch.gates.feed)[: -FEED_SHOWN - 1 : -1]],
         "devices": [_device(desk, each, now) for each in plan.devices],
         "silences": [
@@ -117,17 +115,7 @@ def live_alerts(desk: Desk) -> dict[tuple[str, Severity], int]:
     return counts
 
 
-def is_online(desk: Desk, device: str, now: int) -> bool:
-    """Whether a device is there, as it says itself, or else as its latest record shows."""
-    door = desk.doors.by_device.get(device)
-    if door is None:
-        return False
-    if door.health.online is not None:
-        return door.health.online
-    return door.hearing.heard_at is not None and now - door.hearing.heard_at < ONLINE_FOR_MS
-
-
-def _running_shift(plan: Plan, now: int) -> tuple[str, Period] | None:
+def running_shift(plan: Plan, now: int) -> tuple[str, Period] | None:
     """The shift that runs at `now`, the one that began last where two overlap."""
     running = [
         (period, shift.id)
@@ -178,14 +166,20 @@ def _order(occurrence: Occurrence) -> tuple[int, int, str]:
     return rank, -_ended(occurrence), occurrence.id
 
 
-def _gate(desk: Desk, device: Device) -> Json:
-    gate = desk.watch.gates.gates.get(device.id)
+def _gate(desk: Desk, device: Device, now: int) -> Json:
+    gate, commands = desk.watch.gates.gates.get(device.id), desk.watch.commands
+    command, held_since = commands.last(device.id), commands.held_since(device.id)
+    shown = command is not None and (command.ended_at is None or command.ended_at > now - HOUR_MS)
+    if command is not None and command.state is CommandState.UNCERTAIN:
+        shown = True
     return {
         "device": device.id,
         "name": named(device.name, device.id),
         "posts": list(device.posts),
         "position": "unknown" if gate is None else gate.position,
         "since": None if gate is None else maybe_rfc3339(gate.since),
+        "held": gate is not None and held_since is not None and held_since > gate.closed_at,
+        "command": command_json(command) if command is not None and shown else None,
     }
 
 
@@ -197,7 +191,7 @@ def _device(desk: Desk, device: Device, now: int) -> Json:
         "device": device.id,
         "name": named(device.name, device.id),
         "kind": device.kind.value,
-        "online": is_online(desk, device.id, now),
+        "online": desk.is_online(device.id, now),
         "last_heard_at": maybe_rfc3339(hearing.heard_at),
         "battery": health.battery,
         "buffered": health.buffered,

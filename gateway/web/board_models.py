@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from gateway.web.command_models import Command
 from gateway.web.models import Alert, Line, Name, Record, Round, Shape, Silence, TimeText
 
 
@@ -72,6 +73,10 @@ class Gate(Shape):
     posts: list[str]
     position: Literal["open", "closed", "forced", "stuck", "fault", "unknown"]
     since: TimeText | None
+    held: bool = Field(description="A person told it to stay open, and it was not closed since.")
+    command: Command | None = Field(
+        description="The latest one to it: what is uncertain first; else what is under way or ended within the hour."
+    )
 
 
 class GateEvent(Shape):

@@ -13,8 +13,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from starlette.responses import Response
 
 from gateway.acts import Acts
+from gateway.commanding import Commanding
 from gateway.desk import Desk
 from gateway.domain.calendar import HOUR_MS
+from gateway.gate_acts import GateActs
 from gateway.instants import parse_instant
 from gateway.service import Service
 from gateway.web.live import Live
@@ -35,6 +37,8 @@ class Context:
     live: Live
     build: str
     acts: Acts
+    gate_acts: GateActs
+    commanding: Commanding
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a plan is adopted: two at once would get the same version."""
 

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from gateway.ingest.mqtt.counters import Counters
 from gateway.ingest.serial.health import LineState
-from gateway.web.board import is_online, live_alerts, plan_at
+from gateway.web.board import live_alerts, plan_at
 from gateway.web.context import Context
 
 _OUTCOMES: Final = {"facts": "stored", "duplicates": "duplicate", "states": "state"}
@@ -101,7 +101,7 @@ class Metrics(Collector):
             for (kind, severity), count in live_alerts(desk).items():
                 live[kind, severity.value] += count
             devices.update(
-                "online" if is_online(desk, device.id, now) else "offline"
+                "online" if desk.is_online(device.id, now) else "offline"
                 for device in plan_at(desk, now).devices
             )
         alerts = GaugeMetricFamily(

@@ -20,6 +20,7 @@ VerdictCode = Literal[
     "upcoming", "open", "on_time", "early", "late", "incomplete", "missed", "unverified", "excused"
 ]
 VisitCode = Literal["open", "on_time", "early", "late", "out_of_order", "missed"]
+StrengthCode = Literal["qr", "uid", "wired", "sun"]
 SeverityCode = Literal["critical", "major", "minor"]
 AlertStateCode = Literal["open", "acknowledged", "resolved", "withdrawn"]
 TimeText = str
@@ -85,6 +86,9 @@ class Visit(Shape):
     occurred_at: TimeText | None
     received_at: TimeText | None
     fact: str | None
+    strength: StrengthCode | None = Field(
+        default=None, description="How well its scan shows that somebody was there, the weakest first."
+    )
 
 
 class LearntLeg(Shape):
@@ -267,6 +271,13 @@ class Notice(Shape):
     deliveries: list[Delivery]
 
 
+class ProvedTap(Shape):
+    """What the SUN message of a scan proved when it came in."""
+
+    tag: str = Field(description="The UID of the tag.")
+    counter: int = Field(description="How often the tag had been read.")
+
+
 class Fact(Shape):
     """A stored fact, with the record as the device sent it."""
 
@@ -283,6 +294,7 @@ class Fact(Shape):
     received_at: TimeText
     uncertainty_s: float = Field(description="How far `occurred_at` may be off, either way (s).")
     clock_error_s: float | None
+    tap: ProvedTap | None
     record: dict[str, Any]
 
 

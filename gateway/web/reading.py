@@ -347,8 +347,14 @@ def _fact_json(number: int, row: FactRow) -> Json:
         "received_at": rfc3339(row.received_at),
         "uncertainty_s": row.uncertainty / 1000,
         "clock_error_s": None if row.clock_error is None else row.clock_error / 1000,
+        "tap": None if row.tap is None else _tap_json(row.tap),
         "record": msgspec.Raw(row.body),
     }
+
+
+def _tap_json(tap: str) -> Json:
+    uid, counter, _ = tap.split(":")
+    return {"tag": uid, "counter": int(counter)}
 
 
 def _notice_json(row: NoticeRow, deliveries: list[DeliveryRow]) -> Json:

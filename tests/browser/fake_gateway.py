@@ -211,6 +211,31 @@ class FakeGateway:
         await self._change(rounds=[one for one in self.board["rounds"] if one["id"] != occurrence_id])
         return JSONResponse(changed)
 
+    async def command(self, request: Request) -> Response:
+        device, body = request.path_params["device"], await request.json()
+        self.acts.append({"device": device, "action": "command", **body})
+        if self.conflict:
+            return JSONResponse({"detail": {"state": self.conflict, "message": "…", "command": None}}, 409)
+        roles = {person["id"]: person["role"] for person in scenes.PEOPLE}
+        if roles.get(body["by"]) not in ("shift_leader", "supervisor", "manager"):
+            return JSONResponse({"detail": f"{body['by']!r} may not command"}, 403)
+        made = scenes.command(device, body["cmd"], "sent", 0) | {"by": body["by"], "reason": body["reason"]}
+        await self._change(gates=self._with_command(made))
+        return JSONResponse(made)
+
+    async def settle(self, request: Request) -> Response:
+        command_id, body = request.path_params["command"], await request.json()
+        self.acts.append({"command": command_id, "action": "settle", **body})
+        gates = [one for one in self.board["gates"] if (one["command"] or {}).get("id") == command_id]
+        made = gates[0]["command"] | {"state": "done" if body["done"] else "failed"}
+        await self._change(gates=self._with_command(made))
+        return JSONResponse(made)
+
+    def _with_command(self, made: Json) -> list[Json]:
+        return [
+            one | {"command": made} if one["device"] == made["device"] else one for one in self.board["gates"]
+        ]
+
     async def silence(self, request: Request) -> Response:
         body = await request.json()
         self.acts.append({"action": "silence", **body})
@@ -266,6 +291,8 @@ class FakeGateway:
                 Route("/api/radio-checks", self.some_occurrences),
                 Route("/api/alerts/{alert}", self.one_alert),
                 Route("/api/sites/{site}/occurrences/{occurrence}/excuse", self.excuse, methods=["POST"]),
+                Route("/api/sites/{site}/devices/{device}/commands", self.command, methods=["POST"]),
+                Route("/api/commands/{command}/settle", self.settle, methods=["POST"]),
                 Route("/api/sites/{site}/silences", self.silence, methods=["POST"]),
                 Route("/api/sites/{site}/silences/{silence}/end", self.end_silence, methods=["POST"]),
                 Route("/api/alerts/{alert}/{action}", self.act, methods=["POST"]),

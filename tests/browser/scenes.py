@@ -293,7 +293,37 @@ def passage(minutes: float, device_id: str, event: str, plate: str | None, cause
 
 
 def gate(key: str, name: Json, position: str, minutes: float) -> Json:
-    return {"device": key, "name": name, "posts": [], "position": position, "since": at(minutes)}
+    return {
+        "device": key,
+        "name": name,
+        "posts": [],
+        "position": position,
+        "since": at(minutes),
+        "held": False,
+        "command": None,
+    }
+
+
+def command(device: str, cmd: str, state: str, minutes: float) -> Json:
+    """A command to a gate, as the API answers it."""
+    return {
+        "id": f"riverside-c-{device}-{cmd}",
+        "site": "riverside",
+        "device": device,
+        "cmd": cmd,
+        "args": {},
+        "by": "wang-jg",
+        "from": "10.0.8.21",
+        "reason": "救护车",
+        "requested_at": at(minutes),
+        "expires_at": at(minutes + 1 / 6),
+        "state": state,
+        "sent_at": at(minutes),
+        "ended_at": None if state == "sent" else at(minutes + 1 / 6),
+        "answer": None,
+        "result": None,
+        "settled": None,
+    }
 
 
 def board(**sections: Any) -> Json:

@@ -19,6 +19,7 @@ from gateway.domain.plan import (
     NIGHT,
     At,
     Calendar,
+    DeviceKind,
     Duty,
     DutyKind,
     Every,
@@ -29,6 +30,7 @@ from gateway.domain.plan import (
     Span,
     Times,
 )
+from gateway.domain.strength import Strength
 
 SECOND: Final = 1000
 HOUR: Final = 3600 * SECOND
@@ -95,7 +97,7 @@ class Occurrence:
     calls: list[RadioCall] = field(default_factory=list)
     signatures: list[Signature] = field(default_factory=list)  # counted, or kept as evidence
     done: Scan | RadioCall | Signature | None = None  # the fact that fulfilled it
-    declined: list[Scan] = field(default_factory=list)  # of somebody else than the duty asks for
+    declined: list[Scan] = field(default_factory=list)  # of somebody else, or weaker, than the duty asks for
 
     @property
     def route(self) -> Route:
@@ -124,9 +126,39 @@ class Occurrence:
     def asks_for(self, person: Person) -> bool:
         return self.duty.by in (None, person.id, person.role)
 
-    def fits(self, scan: Scan) -> bool:
+    def may_walk(self, scan: Scan) -> bool:
         person = self.person(scan)
         return person is None or self.asks_for(person)
+
+    def strength(self, scan: Scan, spent: set[str]) -> Strength:
+        if scan.id in spent:
+            return Strength.QR
+        device = self.plan.device_by_id.get(scan.device)
+        fixed = device is not None and device.kind is DeviceKind.READER
+        return Strength.WIRED if scan.proof is Strength.UID and fixed else scan.proof
+
+    def is_strong(self, scan: Scan, spent: set[str]) -> bool:
+        point = next(each for each in self.plan.checkpoints if each.id == self.checkpoint(scan))
+        asked = [each for each in (self.duty.proof, point.proof) if each is not None]
+        weakest_first = list(Strength)
+        strength = weakest_first.index(self.strength(scan, spent))
+        return all(strength >= weakest_first.index(each) for each in asked)
+
+    def fits(self, scan: Scan, spent: set[str]) -> bool:
+        return self.may_walk(scan) and self.is_strong(scan, spent)
+
+    def weak(self) -> list[Scan]:
+        """The scans that would have counted but for their strength, of what has not been counted since."""
+        if self.done:
+            return []
+        left = self.missing()
+        return [scan for scan in self.declined if self.may_walk(scan) and self.checkpoint(scan) in left]
+
+    def missing(self) -> list[str]:
+        """The checkpoints that have not been counted."""
+        if self.route.order is Order.STRICT:
+            return list(self.route.checkpoints[len(self.counted) :])
+        return self.expected()
 
     def fits_best(self, scan: Scan) -> bool:
         device = self.plan.device_by_id.get(scan.device)
@@ -506,13 +538,18 @@ def all_owed(versions: Sequence[Version], horizon: int, vary: Vary) -> list[Owed
 # --- 2., 3. and 5. what the facts go to
 
 
-def is_repeat(versions: Sequence[Version], scan: Scan, earlier: Sequence[Scan]) -> bool:
-    """Whether the same carrier scanned the same checkpoint just before; by the plan in force at the scan."""
+def is_repeat(versions: Sequence[Version], scan: Scan, earlier: Sequence[Scan], spent: set[str]) -> bool:
+    """Whether the same carrier scanned the same checkpoint just before, no weaker; by the plan in force then."""
+
+    def shows(each: Scan) -> int:
+        return list(Strength).index(Strength.QR if each.id in spent else each.proof)
+
     begun = [version.plan for version in versions if version.start <= scan.occurred_at]
     plan = begun[-1] if begun else versions[0].plan
     places = plan.checkpoint_by_tag
     return any(
         scan.occurred_at - other.occurred_at <= REPEAT
+        and shows(other) >= shows(scan)
         and places.get(scan.tag, scan.tag) == places.get(other.tag, other.tag)
         and (same_device(scan, other) or same_guard(plan, scan, other))
         for other in earlier
@@ -536,7 +573,7 @@ def preference(scan: Scan, occurrence: Occurrence) -> tuple[int, int, bool, bool
     )
 
 
-def take_scan(owed: Sequence[Owed], scan: Scan) -> None:
+def take_scan(owed: Sequence[Owed], scan: Scan, spent: set[str]) -> None:
     """Give a scan to the one round that it belongs to, if there is one."""
     needing = [
         (of, occurrence)
@@ -544,7 +581,7 @@ def take_scan(owed: Sequence[Owed], scan: Scan) -> None:
         for occurrence in of.targets(scan.occurred_at)
         if occurrence.duty.kind is DutyKind.ROUND and occurrence.needs(scan)
     ]
-    candidates = [(of, occurrence) for of, occurrence in needing if occurrence.fits(scan)]
+    candidates = [(of, occurrence) for of, occurrence in needing if occurrence.fits(scan, spent)]
     if not candidates and needing:
         _, nearest = min(
             needing,
@@ -622,7 +659,7 @@ def is_evidence_lost(facts: Sequence[AnyFact], device: str, start: int, end: int
     return False
 
 
-def may_be_done(occurrence: Occurrence, facts: Sequence[AnyFact]) -> bool:
+def may_be_done(occurrence: Occurrence, facts: Sequence[AnyFact], spent: set[str]) -> bool:
     """Whether facts whose times are much in doubt may be all that is missing."""
     doubtful = [
         fact
@@ -651,18 +688,18 @@ def may_be_done(occurrence: Occurrence, facts: Sequence[AnyFact]) -> bool:
             and occurrence.asks_for(people[fact.by])
         }
         return len(signed | others) >= occurrence.duty.signatures
-    strict = occurrence.route.order is Order.STRICT
-    missing = occurrence.route.checkpoints[len(occurrence.counted) :] if strict else occurrence.expected()
     return all(
         any(
-            isinstance(fact, Scan) and occurrence.checkpoint(fact) == checkpoint and occurrence.fits(fact)
+            isinstance(fact, Scan)
+            and occurrence.checkpoint(fact) == checkpoint
+            and occurrence.fits(fact, spent)
             for fact in doubtful
         )
-        for checkpoint in missing
+        for checkpoint in occurrence.missing()
     )
 
 
-def verdict(occurrence: Occurrence, facts: Sequence[AnyFact], now: int) -> tuple[str, str]:
+def verdict(occurrence: Occurrence, facts: Sequence[AnyFact], now: int, spent: set[str]) -> tuple[str, str]:
     """The verdict and its code."""
     if occurrence.done:
         return verdict_of_fulfilled(occurrence, occurrence.done)
@@ -682,7 +719,7 @@ def verdict(occurrence: Occurrence, facts: Sequence[AnyFact], now: int) -> tuple
     called = any(call.occurred_at <= occurrence.due_at for call in occurrence.calls)
     if not heard and not settled:
         return "unverified", "no_answer" if called else "no_proof"
-    if may_be_done(occurrence, facts):
+    if may_be_done(occurrence, facts, spent):
         return "unverified", "time_uncertain"
     if any(is_evidence_lost(facts, device, occurrence.opens_at, occurrence.due_at) for device in devices):
         return "unverified", "evidence_lost"
@@ -690,6 +727,8 @@ def verdict(occurrence: Occurrence, facts: Sequence[AnyFact], now: int) -> tuple
         return ("incomplete", "signatures_missing") if occurrence.signed() else ("missed", "not_signed")
     if not is_round:
         return "missed", "no_answer" if called else "not_called"
+    if set(occurrence.missing()) <= {occurrence.checkpoint(scan) for scan in occurrence.weak()}:
+        return "incomplete", "weak_evidence"
     if not occurrence.claimed:
         return "missed", "not_visited"
     visited = {occurrence.checkpoint(scan) for scan in occurrence.claimed}
@@ -834,6 +873,29 @@ def clashes(versions: Sequence[Version], scans: Sequence[Scan]) -> list[Told]:
     return found
 
 
+def taps(versions: Sequence[Version], scans: Sequence[Scan]) -> list[Told]:
+    """Messages of tags that count their readings which were made at another time than they say."""
+    shown = [scan for scan in scans if scan.tap is not None and on_any_route(versions, scan)]
+    found: list[Told] = []
+    for index, scan in enumerate(shown):
+        assert scan.tap is not None
+        earlier = [
+            (other.tap.counter, other) for other in shown[:index] if other.tag == scan.tag and other.tap
+        ]
+        if not earlier:
+            continue
+        highest = max(counter for counter, _ in earlier)
+        of_highest = [other for counter, other in earlier if counter == highest]
+        first, last = of_highest[0], of_highest[-1]
+        if scan.tap.counter < highest and might_have_taken(first, scan)[0] > 0:
+            found.append(("tag_rolled_back", (first.id, scan.id)))
+        held = last.device == scan.device and scan.occurred_at - last.occurred_at <= 10 * SECOND
+        if scan.tap.counter == highest and not held:
+            same = first.tap is not None and first.tap.message == scan.tap.message
+            found.append(("tag_replayed" if same else "tag_cloned", (first.id, scan.id)))
+    return found
+
+
 def findings(occurrence: Occurrence, clashing: Sequence[Told]) -> tuple[Told, ...]:
     """All that is odd about an occurrence."""
     if occurrence.duty.kind is DutyKind.RADIO_CHECK:
@@ -847,10 +909,15 @@ def findings(occurrence: Occurrence, clashing: Sequence[Told]) -> tuple[Told, ..
         ]
         return (("wrong_signer", tuple(wrong)),) if wrong else ()
     found = findings_of_walk(occurrence)
-    claimed = {scan.id for scan in occurrence.claimed}
-    found += [clash for clash in clashing if claimed & set(clash[1])]
-    if occurrence.declined and not occurrence.done:
-        found.append(("wrong_person", tuple(scan.id for scan in occurrence.declined)))
+    weak = occurrence.weak()
+    kept = {scan.id for scan in (*occurrence.claimed, *weak)}
+    found += [clash for clash in clashing if kept & set(clash[1])]
+    of_others = [scan for scan in occurrence.declined if not occurrence.may_walk(scan)]
+    if of_others and not occurrence.done:
+        found.append(("wrong_person", tuple(scan.id for scan in of_others)))
+    for checkpoint in {occurrence.checkpoint(scan) for scan in weak}:
+        facts = tuple(scan.id for scan in weak if occurrence.checkpoint(scan) == checkpoint)
+        found.append(("weak_evidence", facts))
     return tuple(sorted(found))
 
 
@@ -871,24 +938,26 @@ def judge(
     known = sorted({fact.id: fact for fact in facts}.values(), key=lambda fact: fact.order)
     horizon = max([now, *(fact.occurred_at for fact in known)]) + DAY
 
+    tapped = taps(versions, [fact for fact in known if isinstance(fact, Scan)])
+    spent = {later for _, (_, later) in tapped}
     owed = all_owed(versions, horizon, vary)
     scans: list[Scan] = []
     for fact in known:
         if isinstance(fact, Scan):
-            if not is_repeat(versions, fact, scans):
-                take_scan(owed, fact)
+            if not is_repeat(versions, fact, scans, spent):
+                take_scan(owed, fact, spent)
             scans.append(fact)
         elif isinstance(fact, RadioCall):
             take_call(owed, fact)
         elif isinstance(fact, Signature):
             take_signature(owed, fact)
 
-    clashing = clashes(versions, scans)
+    clashing = [*clashes(versions, scans), *tapped]
     judged = []
     for of in owed:
         for occurrence in of.at_last(now):
             if (since is None or since <= occurrence.opens_at) and occurrence.opens_at <= now:
-                name, code = verdict(occurrence, known, now)
+                name, code = verdict(occurrence, known, now, spent)
                 evidence = sorted(
                     [*occurrence.claimed, *occurrence.calls, *occurrence.signatures],
                     key=lambda fact: fact.order,

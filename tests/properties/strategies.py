@@ -25,6 +25,7 @@ from gateway.domain.facts import (
     Scan,
     Signature,
     Status,
+    Tap,
 )
 from gateway.domain.plan import (
     ALWAYS,
@@ -49,6 +50,7 @@ from gateway.domain.plan import (
     Span,
     Times,
 )
+from gateway.domain.strength import Strength
 
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
@@ -159,6 +161,7 @@ def duties(draw: DrawFn, of_routes: tuple[Route, ...], posts: tuple[str, ...]) -
                     route=draw(st.sampled_from(of_routes)).id,
                     post=draw(st.sampled_from([None, *posts])),
                     by=draw(st.sampled_from([None, None, None, "guard", "leader", "li"])),
+                    proof=draw(st.sampled_from([None, None, None, *Strength])),
                 )
             )
         elif kind is DutyKind.RECORD:
@@ -201,6 +204,7 @@ def plans(draw: DrawFn) -> list[Plan]:
     versions = []
     for number in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
         of_routes = draw(routes())
+        asked = draw(st.sampled_from([None, None, None, Strength.SUN, Strength.WIRED]))
         versions.append(
             Plan(
                 site="site",
@@ -212,7 +216,10 @@ def plans(draw: DrawFn) -> list[Plan]:
                 shifts=draw(st.sampled_from(SHIFTS)),
                 people=PEOPLE,
                 posts=tuple(Post(post, {"en": post}) for post in posts),
-                checkpoints=tuple(Checkpoint(c, {"en": c}, (f"T{c}", f"QR {c}")) for c in CHECKPOINTS),
+                checkpoints=tuple(
+                    Checkpoint(c, {"en": c}, (f"T{c}", f"QR {c}"), proof=asked if c == "c1" else None)
+                    for c in CHECKPOINTS
+                ),
                 devices=draw(devices(posts, fixed)),
                 routes=of_routes,
                 duties=draw(duties(of_routes, posts)),
@@ -244,7 +251,8 @@ def uncertainties() -> SearchStrategy[int]:
 
 
 def scan(tag: str, guard: str | None, uncertainty: int) -> Scan:
-    return Scan("", "", 0, 0, 0, uncertainty, None, tag=tag, guard=guard)
+    proof = Strength.QR if tag.startswith("QR") else Strength.UID
+    return Scan("", "", 0, 0, 0, uncertainty, None, tag=tag, guard=guard, proof=proof)
 
 
 def intervals(duty: Duty) -> SearchStrategy[int]:
@@ -385,6 +393,20 @@ def noise(draw: DrawFn, begins: int, length: int) -> Event:
 
 
 @st.composite
+def counters(draw: DrawFn, events: list[Event]) -> None:
+    """Make the tags of a site count their readings; some are shown again, some late, some by a second chip."""
+    counts: dict[str, int] = {}
+    for event in events:
+        fact = event.what
+        if isinstance(fact, Scan) and fact.tag.startswith("Tc"):
+            count = counts.get(fact.tag, 5)
+            step = draw(st.sampled_from([1, 1, 1, 1, 1, 1, 1, 2, 0, 0, -1, -3]))
+            counts[fact.tag] = max(count, count + step)
+            chip = draw(st.sampled_from(["", "", "", "", "'"]))
+            fact.proof, fact.tap = Strength.SUN, Tap(count + step, f"{count + step}{chip}")
+
+
+@st.composite
 def told_as_lost(draw: DrawFn, gone: AnyFact) -> list[Lost]:
     """What a device says of a record that it lost: nothing, or that, with its neighbours or without."""
     if draw(st.booleans()):
@@ -407,6 +429,8 @@ def facts(draw: DrawFn, of_plans: list[Plan], length: int) -> list[AnyFact]:
         carried_out = {DutyKind.ROUND: laps, DutyKind.RADIO_CHECK: calls, DutyKind.RECORD: signings}
         events += draw(carried_out[duty.kind](of_plans, duty, length))
     events.sort(key=lambda event: event.at)
+    if draw(st.booleans()):
+        draw(counters(events))
     restart = begins + draw(st.integers(0, 2 * length))
     restarted = draw(st.sampled_from(["", "h0", "k0"]))
     slow = draw(st.sampled_from(["", "", "h0", "h1", "k0"]))

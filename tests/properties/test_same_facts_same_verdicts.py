@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.alerts import LIVE, Alert, AlertState
+from gateway.domain.alert import LIVE, Alert, AlertState
 from gateway.domain.facts import AnyFact
 from gateway.domain.tracks import REACH_MS
 from gateway.domain.verdicts import UNPROVED, Occurrence, Verdict, finding_codes

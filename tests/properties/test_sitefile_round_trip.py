@@ -12,8 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.commands import KNOWN
 from gateway.domain.plan import (
     ALWAYS,
+    COMMANDERS,
     DEFAULT_SETTLE_S,
     NIGHT,
     At,
@@ -26,6 +28,7 @@ from gateway.domain.plan import (
     DutyKind,
     EscalationStep,
     Every,
+    GateRules,
     Leg,
     Names,
     Order,
@@ -36,8 +39,10 @@ from gateway.domain.plan import (
     Route,
     Shift,
     Span,
+    Tariff,
     Times,
 )
+from gateway.domain.strength import Strength
 from gateway.sitefile import SiteFileError, document, dump, parse
 from tests.unit.court import COURT
 
@@ -52,6 +57,19 @@ names = st.dictionaries(st.sampled_from(["zh", "en", "zh-Hant"]), texts, min_siz
 maybe_names: st.SearchStrategy[Names] = st.just({}) | names
 minutes = st.integers(0, DAY_MIN - 1)
 seconds = st.integers(0, YEAR_S)
+gate_rules = st.builds(
+    GateRules,
+    st.integers(1, 3600),
+    st.none() | st.integers(1, YEAR_S),
+    st.none()
+    | st.builds(
+        Tariff,
+        st.integers(1, YEAR_S),
+        st.integers(0, 999_999_999),
+        st.integers(0, YEAR_S),
+        st.none() | st.integers(0, 999_999_999),
+    ),
+)
 uids = st.binary(min_size=4, max_size=10).map(lambda uid: uid.hex().upper())
 places = st.floats(-1e6, 1e6).map(lambda place: round(place, 3) + 0.0)
 
@@ -106,6 +124,10 @@ def cadences(draw: st.DrawFn, shifts: list[str]) -> Cadence:
     )
 
 
+PROVABLE = (Strength.QR, Strength.UID)
+"""What any checkpoint with a tag can be proved with."""
+
+
 @st.composite
 def duties(draw: st.DrawFn, name: str, plan: Plan) -> Duty:
     posts, routes = [post.id for post in plan.posts], [route.id for route in plan.routes]
@@ -121,7 +143,8 @@ def duties(draw: st.DrawFn, name: str, plan: Plan) -> Duty:
     )
     if routes and (not posts or draw(st.booleans())):
         post = draw(st.none() | st.sampled_from(posts)) if posts else None
-        return replace(duty, route=draw(st.sampled_from(routes)), post=post)
+        proof = draw(st.sampled_from([None, *PROVABLE]))
+        return replace(duty, route=draw(st.sampled_from(routes)), post=post, proof=proof)
     called = draw(lists(st.sampled_from(posts), 1) | st.just(posts))
     if plan.people and draw(st.booleans()):
         form = draw(st.just(name) | ids)
@@ -161,7 +184,13 @@ def plans(draw: st.DrawFn) -> Plan:
         ),
         posts=tuple(Post(name, draw(names), draw(st.sampled_from(PostKind))) for name in posts),
         checkpoints=tuple(
-            Checkpoint(name, draw(names), tag, draw(st.none() | st.tuples(places, places)))
+            Checkpoint(
+                name,
+                draw(names),
+                tag,
+                draw(st.none() | st.tuples(places, places)),
+                draw(st.sampled_from([None, *PROVABLE])),
+            )
             for name, tag in zip(points, tags, strict=False)
         ),
         devices=tuple(
@@ -181,6 +210,10 @@ def plans(draw: st.DrawFn) -> Plan:
             EscalationStep(at, tuple(draw(lists(st.sampled_from(["guard", "manager"]), 1)))) for at in after
         ),
         settle_after_s=draw(st.just(DEFAULT_SETTLE_S) | seconds),
+        gate_rules=draw(gate_rules),
+        commands=draw(
+            st.dictionaries(st.sampled_from(sorted(KNOWN)), lists(st.sampled_from(COMMANDERS), 1).map(tuple))
+        ),
     )
     if not plan.posts and not plan.routes:
         return plan

@@ -16,8 +16,9 @@ import click
 import pytest
 
 from gateway.cli import main, run
-from gateway.domain.alerts import AlertKind
+from gateway.domain.alert import AlertKind
 from gateway.domain.barrier import _RAISES
+from gateway.domain.ledger.entries import CODES
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.store.sqlite import SqliteStore
@@ -78,6 +79,20 @@ def test_every_reason_and_finding_is_explained() -> None:
     codes |= {event.value for event in _RAISES}
     assert {"no_proof", "not_visited", "completed_late", "leg_too_fast", "report"} <= codes
     assert codes - words_of_code("reasons.md") == set()
+
+
+def test_whatever_can_be_left_over_in_the_gate_ledger_is_explained_and_has_words() -> None:
+    written = {
+        node.value
+        for path in sources("domain/ledger")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in CODES and path.name != "entries.py"
+    }
+    assert written == set(CODES)
+    assert set(CODES) - words_of_code("reasons.md") == set()
+    for language in ("zh", "en"):
+        locale = ROOT / "dashboard" / "src" / "locales" / f"{language}.json"
+        assert set(json.loads(locale.read_text(encoding="utf-8"))["leftover"]) == set(CODES)
 
 
 def test_every_kind_of_alert_and_line_of_its_history_is_explained() -> None:

@@ -70,6 +70,21 @@ CASES = {
         ("after: 0s", "after: 15min"),
         "court.yaml:30: escalation[1]: after is 10min; expected more than the 15min of the step before",
     ),
+    "a proof that a checkpoint of the round can never give": (
+        ("post: patrol-1, every", "post: patrol-1, proof: sun, every"),
+        'court.yaml:24: duties[0] "hourly": proof is sun, but checkpoint "exit" cannot give it: '
+        "it has no tag with a UID of 7 bytes, as NTAG 424 DNA tags have",
+    ),
+    "a proof by a fixed reader where there is none": (
+        ('qr: ["https://tag.example/exit"]', 'tags: ["04DE5F1E"], proof: wired'),
+        'court.yaml:17: checkpoints[2] "exit": proof is wired, but '
+        "it has no tag that a reader of the site could read",
+    ),
+    "a proof of what is not walked": (
+        ("posts: all", "posts: all, proof: uid"),
+        'court.yaml:25: duties[1] "radio": proof does not belong here: '
+        "only a round is proved by scans; write kind: round",
+    ),
     "one id for two": (
         ("{id: pump-room, name", "{id: ramp, name"),
         'court.yaml:16: checkpoints[1] "ramp": the id "ramp" is given twice, first in line 15',

@@ -18,6 +18,7 @@ from gateway.domain.plan import (
     DutyKind,
     EscalationStep,
     Every,
+    GateRules,
     Leg,
     Order,
     Person,
@@ -26,6 +27,7 @@ from gateway.domain.plan import (
     Route,
     Shift,
     Span,
+    Tariff,
     Times,
 )
 from gateway.sitefile import load, parse
@@ -143,6 +145,19 @@ def test_one_leg_may_differ_from_the_others() -> None:
 
 def test_settle_after_is_a_duration() -> None:
     assert court(("site: court", "site: court\nsettle_after: 36h")).settle_after_s == 36 * 3600
+
+
+def test_gate_rules_have_a_tariff_in_money_with_two_places() -> None:
+    tariff = "tariff: {free: 30min, unit: 1h, fee: 2.5, daily_cap: 40}"
+    rules = court(("site: court", f"site: court\ngate_rules: {{longest_stay: 1d, {tariff}}}")).gate_rules
+    assert rules == GateRules(60, 86_400, Tariff(3600, 250, 1800, 4000))
+    assert court().gate_rules == GateRules()
+
+
+def test_a_tariff_without_a_unit_and_with_a_fee_in_words_is_refused() -> None:
+    found = complaints(("site: court", "site: court\ngate_rules: {tariff: {fee: five}}"))
+    assert len(found) == 2
+    assert "amount such as 5 or 2.50" in " ".join(found)
 
 
 def test_a_shift_may_last_the_whole_day() -> None:

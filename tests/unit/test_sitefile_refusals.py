@@ -74,7 +74,8 @@ VALUES = {
     "a key of the site that means nothing": (
         ("site: court", "site: court\nzzz: 1"),
         'court.yaml:2: the key "zzz" is not known; the keys here are site, name, timezone, night, '
-        "settle_after, repeat, shifts, people, posts, checkpoints, devices, routes, duties, escalation",
+        "settle_after, repeat, gate_rules, commands, shifts, people, posts, checkpoints, devices, routes, duties "
+        "and 1 more",
     ),
     "a misspelt key of a leg": (
         ("max: 6min", "mx: 6min"),

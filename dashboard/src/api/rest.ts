@@ -1,4 +1,4 @@
-import type { Alert, NewSilence, Occurrence, Silence, SitePlan, SiteSummary } from './types'
+import type { Alert, Command, NewSilence, Occurrence, Silence, SitePlan, SiteSummary } from './types'
 
 /** A request that the server refused or that never reached it. `status` is 0 in the latter case. */
 export class ApiError extends Error {
@@ -33,6 +33,8 @@ const segment = encodeURIComponent
 
 export type AlertAction = 'acknowledge' | 'resolve' | 'note'
 
+export type GateCommand = 'open' | 'close' | 'hold'
+
 export const rest = {
   sites: () => call<SiteSummary[]>('/sites'),
 
@@ -51,6 +53,12 @@ export const rest = {
 
   endSilence: (site: string, silence: string, by: string) =>
     post<Silence>(`/sites/${segment(site)}/silences/${segment(silence)}/end`, { by }),
+
+  command: (site: string, device: string, cmd: GateCommand, by: string, reason: string) =>
+    post<Command>(`/sites/${segment(site)}/devices/${segment(device)}/commands`, { cmd, by, reason }),
+
+  settle: (command: string, by: string, done: boolean, note: string) =>
+    post<Command>(`/commands/${segment(command)}/settle`, { by, done, note }),
 
   /** Occurrences of one kind whose window touches [from, to). */
   occurrences: (kind: 'rounds' | 'radio-checks' | 'records', site: string, from: string, to: string) =>

@@ -27,6 +27,8 @@ export interface Visit {
   occurred_at: string | null
   received_at: string | null
   fact: string | null
+  /** How well its scan shows that somebody was there: `qr`, `uid`, `wired` or `sun`. */
+  strength?: string | null
 }
 
 export interface Call {
@@ -160,6 +162,23 @@ export interface Gate {
   posts?: string[]
   position: string
   since?: string | null
+  /** A person told it to stay open. */
+  held?: boolean
+  /** The latest one to it; what is uncertain before all else. */
+  command?: Command | null
+}
+
+export interface Command {
+  id: string
+  site: string
+  device: string
+  cmd: string
+  by: string
+  reason: string
+  requested_at: string
+  expires_at: string
+  state: string
+  result?: string | null
 }
 
 export interface GateEvent {

@@ -68,6 +68,9 @@ const POSITIONS: Record<string, Look> = {
   unknown: look('off', 'question'),
 }
 
+/** A command of which nobody knows what came of it. */
+export const commandLook = look('late', 'question', true)
+
 export const positionLook = (code: string): Look =>
   Object.hasOwn(POSITIONS, code) ? POSITIONS[code]! : UNKNOWN
 

@@ -1,8 +1,8 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, watch } from 'vue'
 
-import { ApiError, rest, type AlertAction } from '@/api/rest'
-import type { Alert, Name, NewSilence, Occurrence, Silence } from '@/api/types'
+import { ApiError, rest, type AlertAction, type GateCommand } from '@/api/rest'
+import type { Alert, Command, Gate, Name, NewSilence, Occurrence, Silence } from '@/api/types'
 import { byUrgency, cardOf, cardsOf, isCalling } from '@/status/alerts'
 import { dutiesOf } from '@/status/duties'
 import { machine } from '@/time/ticker'
@@ -30,7 +30,10 @@ const FAILURES = [
   'conflict',
   'conflict_excuse',
   'conflict_silence',
+  'conflict_command',
+  'offline',
   'forbidden',
+  'forbidden_command',
   'failed',
   'unreachable',
 ] as const
@@ -46,6 +49,8 @@ export interface Toast {
         | 'silenced'
         | 'announced'
         | 'unsilenced'
+        | 'commanded'
+        | 'settled'
         | 'nothing'
       )
   about: About | null
@@ -59,6 +64,7 @@ export type Question =
   | { action: 'resolve' | 'note'; alert: Alert }
   | { action: 'excuse'; occurrence: Occurrence }
   | { action: 'silence'; alert: Alert }
+  | { action: 'command'; gate: Gate }
 
 const DONE = { acknowledge: 'acknowledged', resolve: 'resolved', note: 'noted' } as const
 
@@ -176,7 +182,7 @@ export const useDesk = defineStore('desk', () => {
   async function attempt(
     about: About,
     done: Toast['key'],
-    conflict: 'conflict' | 'conflict_excuse' | 'conflict_silence',
+    conflict: 'conflict' | 'conflict_excuse' | 'conflict_silence' | 'conflict_command',
     run: (by: string) => Promise<void>,
   ): Promise<boolean> {
     const by = await whoActs()
@@ -188,6 +194,8 @@ export const useDesk = defineStore('desk', () => {
     } catch (error) {
       if (!(error instanceof ApiError) || error.status === 0) say('unreachable', about)
       else if (error.status === 403 && done === 'excused') say('forbidden', about, by)
+      else if (error.status === 403 && conflict === 'conflict_command') say('forbidden_command', about, by)
+      else if (error.status === 409 && stateIn(error.body) === 'offline') say('offline', about)
       else if (error.status === 409) say(conflict, about, stateIn(error.body) ?? '')
       else say('failed', about, String(error.status))
       return false
@@ -216,6 +224,17 @@ export const useDesk = defineStore('desk', () => {
   const unsilence = (one: Silence) =>
     attempt({ id: one.id }, 'unsilenced', 'conflict_silence', async (by) => {
       live.silenceAnswered(await rest.endSilence(one.site, one.id, by))
+    })
+
+  const command = (gate: Gate, cmd: GateCommand, reason: string) =>
+    attempt({ id: gate.device, name: gate.name }, 'commanded', 'conflict_command', async (by) => {
+      live.commandAnswered(await rest.command(live.site ?? '', gate.device, cmd, by, reason))
+    })
+
+  /** Says of an uncertain command what was seen. */
+  const settle = (gate: Gate, one: Command, done: boolean, note: string) =>
+    attempt({ id: gate.device, name: gate.name }, 'settled', 'conflict_command', async (by) => {
+      live.commandAnswered(await rest.settle(one.id, by, done, note))
     })
 
   /** The newest alert that waits for somebody, or the one whose detail the reader is looking at. */
@@ -251,6 +270,8 @@ export const useDesk = defineStore('desk', () => {
     excuse,
     silence,
     unsilence,
+    command,
+    settle,
     acknowledgeNewest,
     named,
   }

@@ -3,7 +3,7 @@ import { computed, ref, shallowRef, watch } from 'vue'
 
 import { LiveClient, STALE_MS, type Link } from '@/api/live'
 import { rest } from '@/api/rest'
-import type { Alert, Board, Occurrence, Silence, SitePlan, SiteSummary } from '@/api/types'
+import type { Alert, Board, Command, Occurrence, Silence, SitePlan, SiteSummary } from '@/api/types'
 import { ServerClock } from '@/time/clock'
 import { machine } from '@/time/ticker'
 import { indexNames } from '@/words/names'
@@ -108,6 +108,12 @@ export const useLive = defineStore('live', () => {
     board.value = { ...board.value, silences }
   }
 
+  function commandAnswered(command: Command): void {
+    if (!board.value) return
+    const gates = board.value.gates.map((one) => (one.device === command.device ? { ...one, command } : one))
+    board.value = { ...board.value, gates }
+  }
+
   async function loadSites(): Promise<void> {
     asked = true
     askAgainAt = machine.value + 3_000
@@ -147,6 +153,7 @@ export const useLive = defineStore('live', () => {
     alertAnswered,
     occurrenceAnswered,
     silenceAnswered,
+    commandAnswered,
     start,
   }
 })

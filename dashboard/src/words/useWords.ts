@@ -15,6 +15,8 @@ const PARAM_WORDS: Record<string, string> = {
   cause: 'cause',
   event: 'gate_event',
   by: 'role',
+  strength: 'strength',
+  needed: 'strength',
 }
 
 /** Everything that turns codes, ids and instants into words of the reader's language and times of the site's zone. */

@@ -11,8 +11,11 @@ from gateway.ingest.devices import (
     esp_rfid,
     ibutton,
     m100,
+    modbus,
+    ndef,
     osdp,
     pn532,
+    sun,
     tasmota,
     wiclax,
     wiegand26,
@@ -76,4 +79,7 @@ PROTOCOLS: Final[Mapping[str, MakersProtocol]] = {
     "zhenshi": MakersProtocol(
         zhenshi.decode, mqtt=Mqtt(zhenshi.talk, zhenshi.SAYS, zhenshi.HEARS, zhenshi.QUIET_S, remembers=True)
     ),
+    "ndef": MakersProtocol(ndef.decode),
+    "sun": MakersProtocol(sun.decode),
+    "modbus": MakersProtocol(modbus.decode),
 }

@@ -7,9 +7,9 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Final
 
-from gateway.ingest.bridge import BEAT_S, Told
+from gateway.ingest.bridge import BEAT_S, Speaker
 from gateway.ingest.devices.osdp import Card
 from gateway.ingest.devices.reading import DecodeError, Noise
 from gateway.ingest.osdp.feedback import Feedback
@@ -31,15 +31,6 @@ _WORDS: Final = {
 }
 _NEEDS_A_PERSON: Final = (Trouble.WRONG_KEY, Trouble.NOT_SECURE)
 """What does not go away by itself: it is reported, once until the reader is there again."""
-
-
-class Speaker(Protocol):
-    """What makes the records: a `Bridge`, or who speaks to one."""
-
-    def report(self, members: Mapping[str, Any], frame: bytes = b"", told: Told | None = None) -> str: ...
-    def beat(self, members: Mapping[str, Any] | None = None) -> None: ...
-    def present(self, online: bool) -> None: ...
-    def refuse(self, noise: Noise) -> None: ...
 
 
 class Station:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
+from gateway.ingest.modbus.served import run_modbus
 from gateway.ingest.osdp.served import run_osdp
 
 if TYPE_CHECKING:
@@ -20,5 +21,5 @@ answer, `hear` or `report` and `refuse` for what it says, `beat` for what it say
 its voice's `options`.
 """
 
-BUSES: dict[str, RunBus] = {"osdp": run_osdp}
+BUSES: dict[str, RunBus] = {"modbus": run_modbus, "osdp": run_osdp}
 """The protocols of buses that there are: one line each."""

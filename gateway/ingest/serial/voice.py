@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gateway.clock import Clock
 from gateway.ingest.bridge import BEAT_S, Bridge, Bridges, Told
+from gateway.ingest.commander import Commander
 from gateway.ingest.devices.reading import Fields, Heard, Noise
 from gateway.ingest.linked import LineLink, LinkedDevice
 from gateway.ingest.serial.debounce import Debounce
@@ -56,6 +57,15 @@ class Voice:
     def clock(self) -> Clock:
         """The gateway's."""
         return self._clock
+
+    @property
+    def place(self) -> str:
+        """Where the device, a barrier, was known to be last."""
+        return self._bridges.place(self.site, self.device)
+
+    def commanded_by(self, commander: Commander) -> None:
+        """The device is told what to do by this one."""
+        self._bridges.commanders[self.site, self.device] = commander
 
     async def may_speak(self) -> None:
         """Return when what the device says can be taken in."""

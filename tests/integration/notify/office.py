@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from gateway.domain.alerts import Alert, AlertKind, AlertState
+from gateway.domain.alert import Alert, AlertKind, AlertState
 from gateway.domain.notices import Notice, NoticeKind
 from gateway.domain.verdicts import Reason
 from gateway.domain.watch import Changes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.alerts import AlertKind, AlertState, Severity
+from gateway.domain.alert import AlertKind, AlertState, Severity
 from gateway.store.port import Commit, DeliveryRow, NoticeRow, StoreError
 from tests.integration.notify.office import HOUR, MINUTE, SECOND, SITE, channel, office
 from tests.integration.notify.receivers import HttpReceiver, MailReceiver

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.alerts import Severity
+from gateway.domain.alert import Severity
 from gateway.notify.delivery import Outcome
 from gateway.notify.sending import Sender
 from tests.integration.notify.receivers import HttpReceiver, MailReceiver

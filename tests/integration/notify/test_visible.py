@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.alerts import AlertKind
+from gateway.domain.alert import AlertKind
 from gateway.domain.notices import Notice, NoticeKind
 from gateway.domain.verdicts import Reason
 from gateway.domain.watch import Changes

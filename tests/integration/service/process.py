@@ -67,16 +67,18 @@ async def command(*arguments: str | Path, cwd: Path | None = None, **settings: s
 class Gateway:
     """A `patrol-gateway run` with a data folder of its own, that can be started again and again."""
 
-    def __init__(self, folder: Path, site: str, **settings: str) -> None:
+    def __init__(self, folder: Path, site: str, postgres: str | None = None, **settings: str) -> None:
+        """`postgres`: the URL of a database, instead of a file in the folder."""
         self.folder = folder
-        self.database = folder / "patrol.sqlite"
+        self.database: Path | str = postgres or folder / "patrol.sqlite"
+        self.url = postgres or f"sqlite:///{self.database}"
         self.mqtt, self.http = free_port(), free_port()
         self.api = f"http://127.0.0.1:{self.http}"
         self.log = folder / "stderr.log"
         self._site = folder / "site.yaml"
         self._site.write_text(site, "utf-8")
         self.settings = {
-            "PATROL_DATABASE": f"sqlite:///{self.database}",
+            "PATROL_DATABASE": self.url,
             "PATROL_DATA": str(folder),
             "PATROL_HTTP": f"127.0.0.1:{self.http}",
             "PATROL_BROKER": f"embedded://127.0.0.1:{self.mqtt}",
@@ -131,4 +133,4 @@ class Gateway:
             return await self.process.wait()
 
     async def verify(self) -> Ended:
-        return await command("verify", "--database", f"sqlite:///{self.database}")
+        return await command("verify", "--database", self.url)

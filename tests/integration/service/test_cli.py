@@ -115,8 +115,8 @@ async def test_an_unknown_command_is_refused() -> None:
 
 WRONG_SETTINGS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "another database": (
-        {"PATROL_DATABASE": "postgresql://u:hush@h/db"},
-        ("PATROL_DATABASE", "sqlite:///path"),
+        {"PATROL_DATABASE": "mysql://u:hush@h/db"},
+        ("PATROL_DATABASE", "sqlite:///path", "postgresql://user:password@host"),
     ),
     "a database without a path": ({"PATROL_DATABASE": "sqlite:///"}, ("PATROL_DATABASE",)),
     "no port for pages": ({"PATROL_HTTP": "localhost"}, ("PATROL_HTTP", "host:port")),

@@ -13,7 +13,7 @@ import pytest
 from gateway import engine as engine_module
 from gateway.acts import Acts
 from gateway.desk import Desk
-from gateway.domain.alerts import WrongStateError
+from gateway.domain.alert import WrongStateError
 from gateway.domain.hearing import Hearing
 from gateway.engine import BATCH, FULL, Engine
 from gateway.ingest.delivery import Delivery
@@ -78,6 +78,7 @@ class Shaky(SqliteStore):
 
     may_write: asyncio.Event | None = None
     failures = 0
+    read_failures = 0
 
     async def commit(self, commit: Commit) -> None:
         if self.may_write is not None:
@@ -86,6 +87,12 @@ class Shaky(SqliteStore):
             self.failures -= 1
             raise StoreError("the disk is full")
         await super().commit(commit)
+
+    async def _query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        if self.read_failures:
+            self.read_failures -= 1
+            raise StoreError("the database does not answer")
+        return await super()._query(sql, values)
 
 
 class Post:
@@ -227,6 +234,18 @@ async def test_while_nothing_can_be_stored_nothing_is_acknowledged_and_nothing_i
     assert post.engine.store_error is None
     assert await post.store.received("yard", "scanner-1", "b1") == list(range(1, 11))
     assert await post.store.verify() == (1, [])
+
+
+async def test_a_database_that_cannot_be_read_for_a_while_holds_up_a_new_plan_and_ends_nothing(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_RETRY_S", (0.01,))
+    await post.take(record(1, at=BEGIN))
+    post.store.read_failures = 3
+    await post.engine.adopt_plan(plan_of(ENROLLED, BEGIN, version=2), ENROLLED)
+    assert (post.store.read_failures, post.engine.store_error) == (0, None)
+    await post.take(record(2, at=BEGIN, tag=NEW_TAG))
+    assert await post.store.received("yard", "scanner-1", "b1") == [1, 2]
 
 
 async def test_what_waits_when_the_end_is_asked_for_is_stored_first(station: Station) -> None:

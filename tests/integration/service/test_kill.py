@@ -20,6 +20,7 @@ from gateway.clock import SYSTEM_CLOCK, Clock
 from gateway.instants import parse_instant, rfc3339
 from tests.integration.service.process import Gateway
 from tests.integration.service.yard import SHED, WELL, YARD, encode, record, stored, until
+from tests.postgres import PostgresServer
 
 BUSY = YARD[: YARD.index("duties:")].replace(
     "routes:\n",
@@ -176,10 +177,21 @@ def check_alerts(gateway: Gateway) -> None:
         histories[id_] = history
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def postgres_url(request: pytest.FixtureRequest) -> str | None:
+    """The URL of a database with all tables, or None: the tests run over both kinds of store."""
+    if request.param == "sqlite":
+        return None
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.url(server.new_database())
+
+
 @pytest.mark.timeout(180)
-async def test_killed_ten_times_under_load_it_has_lost_nothing_and_doubled_nothing(tmp_path: Path) -> None:
+async def test_killed_ten_times_under_load_it_has_lost_nothing_and_doubled_nothing(
+    tmp_path: Path, postgres_url: str | None
+) -> None:
     random = Random(20261123)
-    gateway = Gateway(tmp_path, BUSY, PATROL_LOG_LEVEL="warning")
+    gateway = Gateway(tmp_path, BUSY, postgres_url, PATROL_LOG_LEVEL="warning")
     await gateway.start()
     async with load(gateway, random) as devices:
         for number in range(10):
@@ -207,10 +219,10 @@ async def test_killed_ten_times_under_load_it_has_lost_nothing_and_doubled_nothi
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 async def test_told_to_stop_under_load_it_ends_well_and_loses_nothing(
-    tmp_path: Path, how: signal.Signals
+    tmp_path: Path, how: signal.Signals, postgres_url: str | None
 ) -> None:
     random = Random(5)
-    gateway = Gateway(tmp_path, BUSY, PATROL_LOG_LEVEL="warning")
+    gateway = Gateway(tmp_path, BUSY, postgres_url, PATROL_LOG_LEVEL="warning")
     await gateway.start()
     async with load(gateway, random) as devices:
         await more(devices, 300)

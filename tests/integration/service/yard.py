@@ -6,8 +6,11 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import asyncpg
 
 from gateway import sitefile
 from gateway.clock import Clock
@@ -93,13 +96,24 @@ def encode(*records: dict[str, Any]) -> bytes:
     return json.dumps(records[0] if len(records) == 1 else records, ensure_ascii=False).encode()
 
 
-def stored(database: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
-    """What another process sees in the database."""
+def stored(database: Path | str, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """What another process sees in the database: the file of an embedded one, or the URL of PostgreSQL."""
+    if isinstance(database, str):
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: asyncio.run(_stored_in_postgres(str(database), query))).result()
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     try:
         return connection.execute(query, values).fetchall()
     finally:
         connection.close()
+
+
+async def _stored_in_postgres(url: str, query: str) -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
 
 
 async def until(

@@ -35,7 +35,11 @@ async def something_of_everything(gateway: Gateway) -> None:
     await gateway.record("console-1", "radio", post="east", outcome="no_answer")
     await gateway.record("gate-east", "gate", event="vehicle_in", plate="粤B12345")
     await gateway.record("gate-east", "gate", event="forced")
-    await gateway.record("gate-east", "status", buffered=0, high_seq=3)
+    await gateway.post("/sites/harbour/authorities", kind="resident", by="wang", plate="粤B12345")
+    await gateway.record("gate-east", "gate", event="opened", cause="plate", plate="粤B12345")
+    await gateway.record("gate-east", "gate", event="vehicle_out", plate="粤B12345", vehicle="car")
+    await gateway.record("gate-east", "gate", event="manual_open", by="li", note="Ambulance")
+    await gateway.record("gate-east", "status", buffered=0, high_seq=6)
     await gateway.becomes("23 23:40")
 
 

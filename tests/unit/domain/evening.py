@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway.domain.alerts import Alert, AlertKind
+from gateway.domain.alert import Alert, AlertKind
 from gateway.domain.facts import AnyFact, Outcome, RadioCall, Scan, Status
 from gateway.domain.notices import Notice
 from gateway.domain.plan import Plan

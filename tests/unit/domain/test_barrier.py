@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.alerts import LIVE, AlertBook, AlertState
+from gateway.domain.alert import LIVE, AlertState
+from gateway.domain.alerts import AlertBook
 from gateway.domain.barrier import FEED_LENGTH, Gates
 from gateway.domain.facts import GateEvent, GateEventKind
 from tests.unit.court import court

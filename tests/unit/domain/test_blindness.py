@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.alerts import AlertKind
+from gateway.domain.alert import AlertKind
 from gateway.domain.blindness import Blindness
 from gateway.domain.calendar import FOREVER
 from gateway.domain.verdicts import Verdict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.domain.alerts import AlertKind, AlertState
+from gateway.domain.alert import AlertKind, AlertState
 from gateway.domain.verdicts import Excuse, Verdict
 
 from .evening import BEGIN, MINUTE, Evening

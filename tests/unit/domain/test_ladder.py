@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.domain.alerts import AlertKind, AlertState
+from gateway.domain.alert import AlertKind, AlertState
 from gateway.domain.facts import Outcome
 from gateway.domain.silences import Silence
 from gateway.domain.watch import Watch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.domain.alerts import AlertKind, AlertState, Severity
+from gateway.domain.alert import AlertKind, AlertState, Severity
 
 from .evening import BEGIN, MINUTE, Evening, lodge, story
 

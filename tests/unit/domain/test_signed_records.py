@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from gateway.domain.alerts import AlertKind, AlertState, Severity
+from gateway.domain.alert import AlertKind, AlertState, Severity
 from gateway.domain.facts import Signature
 from gateway.domain.plan import Duty, DutyKind
 from gateway.domain.verdicts import Finding

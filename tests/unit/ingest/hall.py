@@ -11,6 +11,7 @@ from gateway.domain.hearing import Hearing
 from gateway.ingest.delivery import Delivery
 from gateway.ingest.doors import Door, SiteDoors
 from gateway.ingest.intake import Intake, Taken
+from gateway.ingest.tag_keys import KeyRing
 from gateway.instants import parse_instant, rfc3339
 from gateway.sitefile import parse
 from gateway.store.port import Commit
@@ -84,10 +85,10 @@ class Wire:
 class Hall:
     """The intake of the site."""
 
-    def __init__(self, *sitefiles: str) -> None:
+    def __init__(self, *sitefiles: str, tag_keys: KeyRing | None = None) -> None:
         self.hearing = Hearing()
         self.doors = SiteDoors([parse(text, "hall.yaml") for text in sitefiles or (HALL,)], self.hearing)
-        self.intake = Intake({"hall": self.doors}.get)
+        self.intake = Intake({"hall": self.doors}.get, tag_keys)
 
     def door(self, device: str = "scanner-1") -> Door:
         return self.doors.by_device[device]

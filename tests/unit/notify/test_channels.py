@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.alerts import Severity
+from gateway.domain.alert import Severity
 from gateway.domain.plan import Person, Plan, Span
 from gateway.notify.channels import ChannelsError, load_channels
 

@@ -8,6 +8,8 @@ from checkpoint_firmware_sim.engine import InstantNetwork, ScenarioRun
 from checkpoint_firmware_sim.scenario import Deviation, Scenario, What
 from checkpoint_firmware_sim.times import HOUR, MINUTE
 from checkpoint_firmware_sim.truth import Line
+from gateway.ingest.devices.sun import read_url, verify
+from gateway.ingest.tag_keys import KeyRing, Master, meta_key_of
 from gateway.instants import parse_instant
 from tests.unit.sim.small_site import EVENING, site
 from tests.unit.sim.workbench import Store, play
@@ -99,3 +101,23 @@ def test_a_command_reaches_its_device_and_is_answered() -> None:
     run.play(until=EVENING + 2 * MINUTE)
     answers = [record for record in store.records("gate-1") if "reply_to" in record]
     assert [(answer["reply_to"], answer["result"]) for answer in answers] == [("c1", "done")]
+
+
+def test_tags_that_make_messages_make_another_one_at_each_tap() -> None:
+    master = bytes(range(32))
+    store, _ = play(site(), replace(NIGHT, sun_master=master))
+    scans = [
+        record
+        for device in ("scanner-1", "scanner-2")
+        for record in {(each["boot"], each["seq"]): each for each in store.records(device)}.values()
+        if record["type"] == "scan"
+    ]
+    keys = KeyRing((Master(master, meta_key_of(master)),))
+    opened = [verify(read_url(str(each["sun"])), keys) for each in scans]
+    counters: dict[str, set[int]] = {}
+    for each in opened:
+        counters.setdefault(each.uid, set()).add(each.counter)
+    assert len(opened) > 20
+    assert set(counters) <= {tag for point in site().checkpoints for tag in point.tags}
+    assert all(found == set(range(1, len(found) + 1)) for found in counters.values())
+    assert sum(map(len, counters.values())) == len(scans)

@@ -9,6 +9,7 @@ import pytest
 from checkpoint_firmware_sim.device import MAX_BATCH, Device
 from checkpoint_firmware_sim.devices import Console, GateController, Scanner
 from checkpoint_firmware_sim.flash import Flash, Record
+from checkpoint_firmware_sim.scenario import What
 from checkpoint_firmware_sim.times import HOUR, MINUTE, SECOND
 from gateway.domain.plan import DeviceKind
 from gateway.instants import parse_instant, rfc3339
@@ -293,6 +294,27 @@ def test_a_gate_closes_on_command_after_its_bar_has_moved() -> None:
     bench.messages.clear()
     bench.pass_time(3 * SECOND)
     assert bench.records("gate")[0]["event"] == "closed"
+
+
+@pytest.mark.parametrize(
+    ("what", "answered", "moved", "late"),
+    [(What.COMMAND_LOST, [], 1, []), (What.COMMAND_REFUSED, [("c1", "refused")], 0, []),
+     (What.COMMAND_LATE, [], 1, ["done"])],
+)  # fmt: skip
+def test_one_command_goes_wrong_and_the_next_does_not(
+    what: What, answered: list[tuple[str, str]], moved: int, late: list[str]
+) -> None:
+    bench = gate()
+    assert isinstance(bench.device, GateController)
+    bench.device.troubles.append((what, MINUTE))
+    assert bench.command("open") == answered
+    assert len(bench.records("gate")) == moved
+    bench.messages.clear()
+    bench.pass_time(2 * MINUTE)
+    # What nobody acknowledges is sent again: only what was not said before counts.
+    said = {each["result"] for each in bench.uploads_of_replies()} - {result for _, result in answered}
+    assert sorted(said) == late
+    assert bench.command("open", "c2") == [("c2", "done")]
 
 
 def test_an_expired_command_is_refused() -> None:

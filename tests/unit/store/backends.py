@@ -1,9 +1,8 @@
-"""The stores that the conformance suite is held against, and rows to put into them."""
+"""Rows to put into stores of any kind."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -11,6 +10,7 @@ from gateway.store.port import (
     ActionRow,
     AlertRow,
     BlindRow,
+    CommandRow,
     Commit,
     DeliveryRow,
     FactRow,
@@ -21,21 +21,12 @@ from gateway.store.port import (
     Store,
     VerdictRow,
 )
-from gateway.store.sqlite import SqliteStore
 
 HOUR = 3_600_000
 T0 = 1_795_392_000_000 // HOUR * HOUR
 """An instant (ms) at which an hour begins."""
 
 Open = Callable[[], Awaitable[Store]]
-
-
-async def open_sqlite(folder: Path) -> Store:
-    return await SqliteStore.open(folder / "patrol.sqlite")
-
-
-BACKENDS: dict[str, Callable[[Path], Awaitable[Store]]] = {"sqlite": open_sqlite}
-"""How each kind of store is opened on a folder: what was written there before is there again."""
 
 
 def fact(
@@ -141,6 +132,17 @@ def plan(version: int, site: str = "court", body: str = "site: court\n") -> Plan
 
 def action(what: str, target: str = "court-1", *, site: str = "court", at: int = T0) -> ActionRow:
     return ActionRow(site, at, "wang-jg", "192.0.2.7", what, target, b'{"note":"x"}')
+
+
+def command(number: int, state: str = "sent", *, site: str = "court", at: int = T0) -> CommandRow:
+    id_ = f"{site}-c{number}"
+    body = msgspec.json.encode({"id": id_, "site": site, "state": state})
+    return CommandRow(id_, site, "gate-1", "open", state, at + number, body)
+
+
+def changed(row: CommandRow) -> ActionRow:
+    """The act that a change of a command is stored with."""
+    return ActionRow(row.site, T0, "wang-jg", "", f"command_{row.state}", row.id, row.body)
 
 
 def blind(since: int, until: int | None = None, cause: str = "down") -> BlindRow:

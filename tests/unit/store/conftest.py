@@ -8,22 +8,28 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store import opening
 from gateway.store.port import Store
-from tests.unit.store.backends import BACKENDS, Open
+from tests.postgres import PostgresServer
+from tests.unit.store.backends import Open
 
 
-@pytest.fixture(params=list(BACKENDS))
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind, with nothing in it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'patrol.sqlite'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.url(server.new_database())
 
 
 @pytest.fixture
-async def open_store(backend: str, tmp_path: Path) -> AsyncIterator[Open]:
+async def open_store(url: str) -> AsyncIterator[Open]:
     """Opens the store, each time on the same data."""
     opened: list[Store] = []
 
     async def open_it() -> Store:
-        store = await BACKENDS[backend](tmp_path)
+        store = await opening.open_store(url)
         opened.append(store)
         return store
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
+import shutil
 import sqlite3
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.store.chain import digest, link
+from gateway.store.chain import covered, digest, link
 from gateway.store.port import StoreError
-from gateway.store.schema import CHAINED, STEPS
+from gateway.store.schema import CHAINED, LATER_COLUMNS, STEPS
 from gateway.store.sqlite import SqliteStore
 from tests.unit.store.backends import (
     T0,
@@ -208,17 +212,18 @@ TAMPERINGS: dict[str, tuple[int, str]] = {
         "UPDATE facts SET device = 'scanner-2' WHERE seq = 1",
     ),
     "a fact's number becomes text": (2, "UPDATE facts SET body = CAST(body AS TEXT) WHERE seq = 1"),
+    "a scan is made a tap": (2, "UPDATE facts SET tap = '04DE5F1EACC040:00000001:ab' WHERE seq = 1"),
     "a fact is removed": (2, "DELETE FROM facts WHERE seq = 3"),
     "the last fact is removed": (3, "DELETE FROM facts WHERE seq = 4"),
     "a fact is put in": (
         2,
         "INSERT INTO facts SELECT 99, 2, site, device, boot, 99, type, occurred_at, received_at, uncertainty, "
-        "clock_error, body FROM facts WHERE seq = 1",
+        "clock_error, body, tap FROM facts WHERE seq = 1",
     ),
     "a fact is put into a commit that is not there": (
         9,
         "INSERT INTO facts SELECT 99, 9, site, device, boot, 99, type, occurred_at, received_at, uncertainty, "
-        "clock_error, body FROM facts WHERE seq = 1",
+        "clock_error, body, tap FROM facts WHERE seq = 1",
     ),
     "a fact moves to another commit": (2, "UPDATE facts SET commit_no = 3 WHERE seq = 3"),
     "a verdict is edited": (3, "UPDATE verdicts SET verdict = 'on_time' WHERE occurrence = 'd@2'"),
@@ -274,7 +279,9 @@ def _rehash_one(path: Path) -> None:
         f"SELECT {CHAINED['facts']} FROM facts WHERE commit_no = 2 ORDER BY id"
     ).fetchall()
     (previous,) = connection.execute("SELECT hash FROM commits WHERE number = 1").fetchone()
-    hash_ = link(previous, 2, T0 + 1, [digest(b"facts", row) for row in rows])
+    hash_ = link(
+        previous, 2, T0 + 1, [digest(b"facts", covered(row, LATER_COLUMNS["facts"])) for row in rows]
+    )
     connection.execute("UPDATE commits SET hash = ? WHERE number = 2", (hash_,))
     connection.commit()
     connection.close()
@@ -319,3 +326,77 @@ FIRST_HASHES = [
     (3, "CF520C678244516A"),
     (4, "468879ABE6E6EC21"),
 ]
+
+
+# -- a disk that cannot take it
+
+
+async def test_a_disk_that_is_full_loses_nothing_and_the_store_goes_on_when_there_is_room(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    await put(store, facts=[fact(1)])
+    (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
+    store._writer.execute(f"PRAGMA max_page_count={pages}")
+    large = [fact(seq, body=b"x" * 4000) for seq in range(2, 50)]
+    with pytest.raises(StoreError, match="database or disk is full"):
+        await put(store, facts=large, verdicts=[verdict("d@1")])
+    assert await store.received("court", "scanner-1", "b1") == [1]
+    store._writer.execute("PRAGMA max_page_count=1000000")
+    await put(store, facts=large, verdicts=[verdict("d@1")])
+    assert await store.received("court", "scanner-1", "b1") == list(range(1, 50))
+    assert await store.verify() == (2, [])
+    await store.close()
+
+
+async def test_a_file_that_may_not_grow_in_the_middle_of_a_commit_keeps_what_was_there(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    await put(store, facts=[fact(1)])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The system refuses to write behind this place of a file, which is in the middle of what comes now.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sizes(path)[1] + 50_000, before[1]))
+    try:
+        with pytest.raises(StoreError, match=r"patrol\.sqlite"):
+            await put(store, facts=[fact(seq, body=b"x" * 4000) for seq in range(2, 50)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert await faults(path) == []
+    await put(store, facts=[fact(2)])
+    assert await store.received("court", "scanner-1", "b1") == [1, 2]
+    assert await store.verify() == (2, [])
+    await store.close()
+
+
+@pytest.fixture
+def nobody() -> Iterator[Path]:
+    """A folder of its own, and no right to write what one may not: root may write everything."""
+    folder = Path(tempfile.mkdtemp(prefix="patrol-nobody-"))
+    root = os.geteuid() == 0
+    if root:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        folder.chmod(0o700)
+        if root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def make_read_only(path: Path) -> bytes:
+    """Of a file and its folder; what is in the file."""
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    return path.read_bytes()
+
+
+async def test_a_database_on_a_read_only_disk_is_refused_in_words_and_left_as_it_is(nobody: Path) -> None:
+    path = nobody / "patrol.sqlite"
+    await fill(path)
+    content = make_read_only(path)
+    with pytest.raises(
+        StoreError, match=r"cannot open the database .*patrol\.sqlite: .*(readonly|unable to open)"
+    ):
+        await SqliteStore.open(path)
+    with pytest.raises(StoreError, match=r"cannot open the database .*patrol\.sqlite: .*Permission denied"):
+        await SqliteStore.open(path, alone=True)
+    assert make_read_only(path) == content

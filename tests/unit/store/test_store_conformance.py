@@ -17,6 +17,8 @@ from tests.unit.store.backends import (
     action,
     alert,
     blind,
+    changed,
+    command,
     delivery,
     fact,
     notice,
@@ -599,3 +601,31 @@ async def test_one_occurrence_is_found_as_it_was_reported_last(store: Store) -> 
     found = await store.occurrence("court", "d@1")
     assert found is not None and found["verdict"] == "late"
     assert await store.occurrence("atrium", "d@1") is None
+
+
+# -- commands
+
+
+async def test_a_command_is_as_it_was_changed_last_and_the_newest_comes_first(store: Store) -> None:
+    first, second, other = command(1), command(2), command(3, site="yard")
+    await put(
+        store, commands=[first, second, other], actions=[changed(each) for each in (first, second, other)]
+    )
+    done = command(1, "done")
+    await put(store, commands=[done], actions=[changed(done)])
+    found = await store.commands("court")
+    assert [(each["id"], each["state"]) for each in found] == [("court-c2", "sent"), ("court-c1", "done")]
+    assert [each["id"] for each in await store.commands()] == ["yard-c3", "court-c2", "court-c1"]
+    assert [each["id"] for each in await store.commands(states=["done"])] == ["court-c1"]
+    assert [each["id"] for each in await store.commands("court", since=T0 + 2)] == ["court-c2"]
+    assert await store.commands("court", device="gate-9") == []
+    assert len(await store.commands(limit=1)) == 1
+    one = await store.command("court-c1")
+    assert one is not None and one["state"] == "done"
+    assert await store.command("court-c9") is None
+    assert (await store.verify())[1] == []
+
+
+async def test_a_command_that_no_act_tells_of_is_found(store: Store) -> None:
+    await put(store, commands=[command(1)])
+    assert ["court-c1" in fault.what for fault in (await store.verify())[1]] == [True]
