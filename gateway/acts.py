@@ -152,10 +152,11 @@ class Acts:
 
         return await engine.change(change)
 
-    async def sign(self, site: str, members: Mapping[str, Any], origin: str = "") -> Json:
+    async def sign(self, site: str, members: Mapping[str, Any], origin: str = "", through: str = "") -> Json:
         """Sign a record at the desk. Answers the fact, and the occurrences that took it.
 
-        `members` are those of the wire's `signature`. Raises `RefusedError` for what no device may send either.
+        `members` are those of the wire's `signature`. `through`: the token that it was sent with; the signer is who
+        the record says, as several people sign at one desk. Raises `RefusedError` for what no device may send either.
         """
         engine = self._engine
 
@@ -164,7 +165,8 @@ class Acts:
             desk = engine.desks[site]
             row, fact = self._pen.sign(desk.doors, members, now)
             work.commit.facts.append(row)
-            self._note(work, site, now, signer(desk.plan, fact), origin, "sign", fact.form, {"fact": fact.id})
+            by = through or signer(desk.plan, fact)
+            self._note(work, site, now, by, origin, "sign", fact.form, {"fact": fact.id})
             engine.advance(site, [fact], work, now)
             records = desk.watch.records_with(fact, now)
             shapes = [occurrence_json(each, site, desk.checkpoint_names) for each in records]

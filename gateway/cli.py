@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Coroutine
@@ -22,16 +23,20 @@ from gateway.ingest.mqtt.endpoint import EndpointError
 from gateway.ingest.osdp.keys import KeysError, new_key
 from gateway.ingest.tag_keys import TagKeysError, load_tag_keys, write_new_keys
 from gateway.instants import parse_instant
+from gateway.keeping import KeysOfStore, change_keys
 from gateway.links import LinksError, load_links, unplanned
 from gateway.notify.channels import Channel, ChannelsError, load_channels
 from gateway.notify.words import test_message
+from gateway.passwords import PasswordError
 from gateway.service import Service, ServiceError, stop_on_signals
 from gateway.settings import Settings, SettingsError
 from gateway.sitefile.coverage import State, apply, coverage
 from gateway.sitefile.standard import Standard, load_standard
 from gateway.store.moving import Moved, move
 from gateway.store.opening import open_store, without_password
-from gateway.store.port import StoreError
+from gateway.store.port import InUseError, StoreError
+from gateway.tls import TlsError
+from gateway.tokens import Role, TokenError
 
 T = TypeVar("T")
 
@@ -46,6 +51,9 @@ EXPECTED = (
     TagKeysError,
     sitefile.SiteFileError,
     remote.RemoteError,
+    TlsError,
+    TokenError,
+    PasswordError,
     replay.ReplayError,
 )
 """Errors that are told to a person in their own words, without a traceback."""
@@ -155,6 +163,18 @@ def main() -> None:
     help="A TOML file of the keys of SUN tags, that nobody else may read (docs/devices/sun.md).",
 )  # fmt: skip
 @click.option(
+    "--tls-cert", envvar="PATROL_TLS_CERT", show_envvar=True, type=_FILE,
+    help="The certificate for pages, API and devices, with its chain (PEM): then only TLS is spoken.",
+)  # fmt: skip
+@click.option(
+    "--tls-key", envvar="PATROL_TLS_KEY", show_envvar=True, type=_FILE,
+    help="Its key, where it is in a file of its own.",
+)  # fmt: skip
+@click.option(
+    "--tls-client-ca", envvar="PATROL_TLS_CLIENT_CA", show_envvar=True, type=_FILE,
+    help="Who signs the certificates of devices: then each must show its own, or its password.",
+)  # fmt: skip
+@click.option(
     "--log-level", envvar="PATROL_LOG_LEVEL", show_envvar=True, default="info", show_default=True,
     type=click.Choice(["debug", "info", "warning", "error"]), help="How much is written to standard error.",
 )  # fmt: skip
@@ -172,6 +192,9 @@ def run(
     links: Path | None,
     public_url: str | None,
     tag_keys: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
     log_level: str,
     clock: Clock,
 ) -> None:
@@ -190,6 +213,9 @@ def run(
         links=links,
         public_url=public_url or "",
         tag_keys=tag_keys,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
     )
     _run(_serve(settings))
 
@@ -424,7 +450,7 @@ def _load_site(file: Path) -> Plan:
 
 _API = click.option(
     "--api", envvar="PATROL_API", show_envvar=True, default="http://127.0.0.1:8080", show_default=True,
-    help="A running service.",
+    help="A running service. It may ask for a token: PATROL_TOKEN.",
 )  # fmt: skip
 
 
@@ -632,6 +658,157 @@ def standard_apply(standard_file: Path, site_file: Path) -> None:
         raise click.ClickException(str(error)) from None
     click.echo(applied.text, nl=False)
     click.echo(f"{len(applied.added)} duties added, {len(applied.by_hand)} to be set up by hand", err=True)
+
+
+@main.group()
+def token() -> None:
+    """Tokens by which people and programs show who they are.
+
+    These commands go to the service that uses the database, over its API; while none does, they write to it themselves.
+    """
+
+
+_DATABASE = click.option(
+    "--database", envvar="PATROL_DATABASE", show_envvar=True, default=_DEFAULT.database, show_default=True
+)
+_RUNNING = click.option(
+    "--api", envvar="PATROL_API", show_envvar=True,
+    help="The service that runs; else the one at PATROL_HTTP. It may ask for a token: PATROL_TOKEN.",
+)  # fmt: skip
+
+
+@token.command("create")
+@click.option("--name", required=True, help="Who acts with it; for a person their id in the plan.")
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice([role.value for role in Role]),
+    help="What they may do: docs/security.md.",
+)
+@click.option("--site", "sites", multiple=True, help="Only this site, and others so named; all if left out.")
+@_DATABASE
+@_RUNNING
+def token_create(name: str, role: str, sites: tuple[str, ...], database: str, api: str | None) -> None:
+    """Make a token, and print it as the last line. It is shown this once: only a digest of it is kept.
+
+    With the first one, pages and API ask everybody for theirs, and may be served beyond this machine.
+    """
+    secret = _at_service_or_store(
+        database,
+        api,
+        lambda api: remote.make_token(api, name, role, sites),
+        lambda keys: keys.make_token(name, role, sites),
+        existing=False,
+    )
+    click.echo(
+        f"{name}: {role}, {', '.join(sites) or 'all sites'}. Keep it in a safe place; it is not shown again:"
+    )
+    click.echo(secret)
+
+
+@token.command("list")
+@_DATABASE
+@_RUNNING
+def token_list(database: str, api: str | None) -> None:
+    """List the tokens, also those that were revoked, without their secrets."""
+    found = _at_service_or_store(database, api, remote.tokens, lambda keys: keys.tokens_json())
+    for each in found:
+        sites = "all sites" if each["sites"] is None else ", ".join(each["sites"])
+        by = f" by {each['made_by']}" if each["made_by"] else ""
+        ended = f"; revoked {each['revoked_at']}" if each["revoked_at"] else ""
+        click.echo(f"{each['name']}: {each['role']}, {sites}; made {each['made_at']}{by}{ended}")
+
+
+@token.command("revoke")
+@click.argument("name")
+@_DATABASE
+@_RUNNING
+def token_revoke(name: str, database: str, api: str | None) -> None:
+    """End a token at once, and sign out the pages that signed in with it."""
+    _at_service_or_store(
+        database,
+        api,
+        lambda api: remote.revoke_token(api, name),
+        lambda keys: keys.revoke_token(name),
+    )
+    click.echo(f"{name}: revoked")
+
+
+@main.group()
+def password() -> None:
+    """Passwords of devices at the gateway's own endpoint. Given over the API where a service runs, like tokens."""
+
+
+@password.command("create")
+@click.argument("device", metavar="SITE/DEVICE")
+@click.option(
+    "--grace-hours", default=24.0, show_default=True, type=click.FloatRange(0, 720),
+    help="How long an old password stays good.",
+)  # fmt: skip
+@_DATABASE
+@_RUNNING
+def password_create(device: str, grace_hours: float, database: str, api: str | None) -> None:
+    """Give a device a password, or a new one, and print it as the last line. It is shown this once.
+
+    With the first one of a site, all devices of the site must show theirs.
+    """
+    grace_s = grace_hours * 3600
+    made = _at_service_or_store(
+        database,
+        api,
+        lambda api: remote.make_password(api, device, grace_s),
+        lambda keys: keys.make_password(device, grace_s),
+        existing=False,
+    )
+    until = f" The one before it is good until {made['old_until']}." if made["old_until"] else ""
+    click.echo(f"{device}: user name {device}, and this password, which is not shown again.{until}")
+    click.echo(made["password"])
+
+
+@password.command("list")
+@_DATABASE
+@_RUNNING
+def password_list(database: str, api: str | None) -> None:
+    """List the devices that have passwords."""
+    for each in _at_service_or_store(database, api, remote.passwords, lambda keys: keys.passwords_json()):
+        by = f" by {each['made_by']}" if each["made_by"] else ""
+        old = f"; the one before it is good until {each['old_until']}" if each["old_until"] else ""
+        click.echo(f"{each['device']}: made {each['made_at']}{by}{old}")
+
+
+@password.command("revoke")
+@click.argument("device", metavar="SITE/DEVICE")
+@_DATABASE
+@_RUNNING
+def password_revoke(device: str, database: str, api: str | None) -> None:
+    """End a device's password, and cut the device off."""
+    _at_service_or_store(
+        database,
+        api,
+        lambda api: remote.revoke_password(api, device),
+        lambda keys: keys.revoke_password(device),
+    )
+    click.echo(f"{device}: revoked")
+
+
+def _at_service_or_store(
+    database: str,
+    api: str | None,
+    ask: Callable[[str], T],
+    do: Callable[[KeysOfStore], Coroutine[Any, Any, T]],
+    existing: bool = True,
+) -> T:
+    """Let the service that runs do something about secrets; where none runs, do it here."""
+    if api is not None:
+        return _ask(lambda: ask(api))
+    try:
+        return asyncio.run(change_keys(database, do, existing=existing))
+    except InUseError:
+        scheme = "https" if os.environ.get("PATROL_TLS_CERT") else "http"
+        http = os.environ.get("PATROL_HTTP", _DEFAULT.http)
+        return _ask(lambda: ask(f"{scheme}://{http}"))
+    except (*EXPECTED, OSError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.group()

@@ -14,7 +14,7 @@ from gateway import sitefile
 from gateway.clock import Clock
 from gateway.domain.commands import Command
 from gateway.domain.plan import Plan
-from gateway.engine import Engine
+from gateway.engine import Engine, Work
 from gateway.ingest.bridge import Bridges
 from gateway.ingest.foreign import Foreign, LinkError
 from gateway.ingest.linked import Links
@@ -23,15 +23,21 @@ from gateway.ingest.mqtt.client import BrokerClient
 from gateway.ingest.mqtt.device_connection import Limits
 from gateway.ingest.mqtt.endpoint import Endpoint
 from gateway.ingest.mqtt.identity import Refusal, trust
+from gateway.ingest.mqtt.reasons import Reason
+from gateway.ingest.mqtt.topics import parse_identity
 from gateway.ingest.serial.health import LineHealth
 from gateway.ingest.serial.line import Lines
 from gateway.ingest.tag_keys import load_tag_keys
 from gateway.links import load_links, unplanned
 from gateway.notify.channels import load_channels
 from gateway.notify.courier import Courier
+from gateway.passwords import KIND as PASSWORD
+from gateway.passwords import Passwords
 from gateway.settings import Settings
 from gateway.store.opening import open_store
-from gateway.store.port import Commit, PlanRow, Store
+from gateway.store.port import Commit, KeyRow, PlanRow, Store
+from gateway.tls import Tls
+from gateway.tokens import Tokens
 
 log = logging.getLogger("gateway")
 
@@ -61,6 +67,10 @@ class Service:
         self.links = links or Links()
         self.lines: Lines | None = None
         self.foreign: Foreign
+        self.tokens = Tokens()
+        self.passwords = Passwords()
+        self.tls: Tls | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -83,6 +93,10 @@ class Service:
             self.links = load_links(settings.links)
         settings.data.mkdir(parents=True, exist_ok=True)
         self.store = await open_store(settings.database, alone=True)
+        keys = await self.store.keys()
+        self.tokens, self.passwords = Tokens(keys), Passwords(keys)
+        settings.check_reach(bool(self.tokens.live))
+        self._encrypt()
         self.engine = Engine(self.store, self.clock, tag_keys=tag_keys)
         address = settings.embedded_address
         try:
@@ -112,6 +126,7 @@ class Service:
                 allow_bridges=True,
                 limits=Limits(max_packet=LARGEST_PACKET),
                 others=self.foreign,
+                tls=self.tls.devices if self.tls is not None else None,
             )
             self.engine.send_down = self.endpoint.publish
             await self.endpoint.start()
@@ -139,9 +154,49 @@ class Service:
         self.lines = Lines(self.links.lines, self.bridges)
         self.lines.start()
 
-    def _identity(self, client_id: str, username: str | None, password: bytes | None) -> str | Refusal | None:
-        """Who a device is: `site/device` as it says, what a link calls it, or the one device here that has its name."""
-        named = trust(client_id, username, password) or self.foreign.identify(client_id, username)
+    def _encrypt(self) -> None:
+        settings = self.settings
+        if settings.tls_cert is not None:
+            self.tls = Tls(settings.tls_cert, settings.tls_key, settings.tls_client_ca, self.clock.now)
+            self._watching = asyncio.create_task(self.tls.run(), name="certificate")
+        elif settings.tls_key is not None or settings.tls_client_ca is not None:
+            raise ServiceError(
+                "PATROL_TLS_CERT: it is needed where PATROL_TLS_KEY or PATROL_TLS_CLIENT_CA is set"
+            )
+        for name in settings.open_to_listeners:
+            log.warning(
+                "%s: without TLS (PATROL_TLS_CERT) whoever is on that network can read along, secrets too",
+                name,
+            )
+
+    def _identity(
+        self, client_id: str, username: str | None, password: bytes | None, certified: str | None
+    ) -> str | Refusal | None:
+        """Who a device is, and whether it shows its password where one is asked for."""
+        named = self._named(client_id, username)
+        if certified is not None:
+            return _as_certified(certified, named)
+        if named is None:
+            # Where passwords count, nobody may speak for all devices, or leave open for which.
+            detail = "it says for no device, and passwords are asked for"
+            return (
+                Refusal(Reason.NOT_AUTHORIZED, detail) if self.passwords.required or self._certifies else None
+            )
+        site = named.partition("/")[0]
+        asked = self.passwords.required_at(site) or self._certifies
+        if not asked or self.passwords.fits(named, password, self.clock.now()):
+            return named
+        what = "shows no password" if password is None else "shows a wrong password"
+        return Refusal(Reason.BAD_USER_NAME_OR_PASSWORD, f"who says to be {named} {what}")
+
+    @property
+    def _certifies(self) -> bool:
+        """Whether devices have certificates: then each must show its own, or a password."""
+        return self.settings.tls_client_ca is not None
+
+    def _named(self, client_id: str, username: str | None) -> str | None:
+        """`site/device` as it says, what a link calls it, or the one device here that has its name."""
+        named = trust(client_id, username) or self.foreign.identify(client_id, username)
         if named is not None:
             return named
         for name in (username, client_id):
@@ -173,6 +228,24 @@ class Service:
             plans[plan.site] = [plan]
             log.info("site %s was set up from %s", plan.site, path)
         return plans
+
+    async def keep(self, row: KeyRow) -> None:
+        """Store what is done about a secret; from then on it counts."""
+
+        def note(work: Work) -> None:
+            work.commit.keys.append(row)
+
+        await self.engine.request(note)
+        was_open = not self.passwords.required_at(row.name.partition("/")[0])
+        self.tokens.take(row)
+        self.passwords.take(row)
+        if self.endpoint is not None and row.kind == PASSWORD and (was_open or row.what == "revoke"):
+            site = row.name.partition("/")[0]
+            # Who was let in by what no longer counts must come again.
+            self.endpoint.cut(
+                lambda name: name is None or (name.startswith(f"{site}/") if was_open else name == row.name)
+            )
+        log.info("%s %s: %s by %s", row.kind, row.name, row.what, row.by or "this machine")
 
     @property
     def running(self) -> asyncio.Task[None]:
@@ -212,8 +285,9 @@ class Service:
             await self.lines.close()
         if self.endpoint is not None:
             await self.endpoint.close()
-        if self._ticking is not None:
-            self._ticking.cancel()
+        for task in (self._ticking, self._watching):
+            if task is not None:
+                task.cancel()
         if hasattr(self, "courier"):
             await self.courier.stop()
         if self._running is not None:
@@ -239,6 +313,18 @@ class ForeignCommander:
             return False
         left_s = (command.expires_at - self._service.clock.now()) / 1000
         return left_s > 0 and self._service.send_foreign(self._site, self._device, *found, expiry_s=left_s)
+
+
+def _as_certified(certified: str, named: str | None) -> str | Refusal:
+    """Who a device is by the name in its certificate, if it does not say to be another."""
+    device = parse_identity(certified)
+    if device is None:
+        return Refusal(
+            Reason.NOT_AUTHORIZED, f"its certificate is for {certified[:80]!r}, which is no site/device"
+        )
+    if named is not None and named != device:
+        return Refusal(Reason.NOT_AUTHORIZED, f"it says to be {named}, its certificate is that of {device}")
+    return device
 
 
 def _client_id(data: Path) -> str:

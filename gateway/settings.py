@@ -28,6 +28,9 @@ class Settings:
     channels: Path | None = None
     links: Path | None = None
     public_url: str = ""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
     tag_keys: Path | None = None
 
     @property
@@ -42,14 +45,27 @@ class Settings:
     @property
     def http_address(self) -> tuple[str, int]:
         """Host and port of pages and API."""
-        host, port = _host_and_port("PATROL_HTTP", self.http, "127.0.0.1:8080")
-        if not _is_loopback(host):
+        return _host_and_port("PATROL_HTTP", self.http, "127.0.0.1:8080")
+
+    def check_reach(self, has_tokens: bool) -> None:
+        """Raises `SettingsError` where others would reach pages and API, and nobody could be asked who they are."""
+        host, _ = self.http_address
+        if not has_tokens and not _is_loopback(host):
             raise SettingsError(
-                f"PATROL_HTTP: {host} can be reached from other machines, and there is no sign-in yet: only loopback "
-                "is served. Use 127.0.0.1, and reach it from elsewhere through an SSH tunnel or a proxy that asks who "
-                "is there"
+                f"PATROL_HTTP: {host} can be reached from other machines, and there is no token yet by which anybody "
+                "could show who they are: until then only loopback is served. Make one first, `patrol-gateway token "
+                "create --name NAME --role administrator`, or use 127.0.0.1"
             )
-        return host, port
+
+    @property
+    def open_to_listeners(self) -> list[str]:
+        """The settings by which passwords and tokens travel readable beyond this machine."""
+        reached = {"PATROL_HTTP": self.http_address, "PATROL_BROKER": self.embedded_address}
+        return [
+            name
+            for name, address in reached.items()
+            if self.tls_cert is None and address is not None and not _is_loopback(address[0])
+        ]
 
     @property
     def embedded_address(self) -> tuple[str, int] | None:

@@ -20,6 +20,10 @@ class StoreError(Exception):
     """The store cannot do what was asked; the message says what is wrong and what to do."""
 
 
+class InUseError(StoreError):
+    """Another process is the one that writes to this store."""
+
+
 class FactRow(NamedTuple):
     """A fact as it is kept: what the gateway worked out, and the record as the device sent it."""
 
@@ -132,6 +136,19 @@ class BlindRow(NamedTuple):
     cause: str  # down, cut_off
 
 
+class KeyRow(NamedTuple):
+    """A secret was made, changed or revoked, by whom and from where. Of the secret itself only a digest is kept."""
+
+    kind: str  # token, password
+    name: str  # of the token; `site/device` of a password
+    at: int
+    by: str
+    origin: str
+    what: str  # make, rotate, revoke
+    digest: bytes  # of the new secret; empty when it is revoked
+    body: bytes  # the rest in JSON
+
+
 class NoticeRow(NamedTuple):
     """Something that somebody must be told of an alert, as it was when that was decided."""
 
@@ -175,6 +192,7 @@ class Commit:
     actions: list[ActionRow] = field(default_factory=list)
     commands: list[CommandRow] = field(default_factory=list)
     blind: list[BlindRow] = field(default_factory=list)
+    keys: list[KeyRow] = field(default_factory=list)
     refused: list[RefusedRow] = field(default_factory=list)
     cleared: list[int] = field(default_factory=list)  # quarantine entries that were replayed
 
@@ -189,6 +207,7 @@ class Commit:
             or self.actions
             or self.commands
             or self.blind
+            or self.keys
             or self.alive
             or self.refused
             or self.cleared
@@ -338,6 +357,9 @@ class Store(Protocol):
 
     async def blind(self, since: int) -> list[BlindRow]:
         """When the gateway could not hear, of what ended after `since`, by time."""
+
+    async def keys(self) -> list[KeyRow]:
+        """What was ever done about secrets, in order."""
 
     async def last_sign(self) -> int | None:
         """When this store was written to last (ms); None for a new one."""

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from gateway.store.opening import without_password
-from gateway.store.port import StoreError
+from gateway.store.port import InUseError, StoreError
 from gateway.store.postgres_words import from_text, steps, to_text
 from gateway.store.schema import STEPS
 from gateway.store.sql_store import AlreadyThereError
@@ -98,7 +98,7 @@ async def hold(connection: Connection, shown: str) -> None:
     try:
         await connection.execute("SELECT pg_advisory_lock($1, $2)", _LOCK_CLASS, _WRITER)
     except asyncpg.LockNotAvailableError:
-        raise StoreError(
+        raise InUseError(
             f"another patrol-gateway uses the database {shown}: stop it, or give this one its own PATROL_DATABASE"
         ) from None
     await connection.execute("RESET lock_timeout")

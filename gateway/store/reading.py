@@ -17,6 +17,7 @@ from gateway.store.port import (
     DeliveryRow,
     FactRow,
     Json,
+    KeyRow,
     Known,
     NoticeRow,
     PlanRow,
@@ -239,6 +240,10 @@ class Reading(ABC):
             f"SELECT {CHAINED['blind']} FROM blind WHERE until > ? ORDER BY since, id", (since,)
         )
         return [BlindRow(*row) for row in rows]
+
+    async def keys(self) -> list[KeyRow]:
+        rows = await self._query(f"SELECT {CHAINED['keys']} FROM keys ORDER BY id")
+        return [KeyRow(*row) for row in rows]
 
     async def last_sign(self) -> int | None:
         rows = await self._query(

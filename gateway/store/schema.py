@@ -133,7 +133,20 @@ STEPS: Final = (
         state TEXT NOT NULL, requested_at INTEGER NOT NULL, body BLOB NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX commands_by_time ON commands (site, requested_at);
-    """,
+    CREATE TABLE keys (
+        id INTEGER PRIMARY KEY, commit_no INTEGER NOT NULL,
+        kind TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, origin TEXT NOT NULL,
+        what TEXT NOT NULL, digest BLOB NOT NULL, body BLOB NOT NULL
+    );
+    """
+    + "".join(
+        f"""
+    CREATE TRIGGER {table}_never_{change.lower()} BEFORE {change} ON {table}
+        BEGIN SELECT RAISE(ABORT, 'records of {table} are never changed or deleted'); END;
+    """
+        for table in ("keys",)
+        for change in ("UPDATE", "DELETE")
+    ),
 )
 
 CHAINED: Final = {
@@ -145,6 +158,7 @@ CHAINED: Final = {
     "plans": "site, version, holds_from, created_at, body",
     "actions": "site, at, by, origin, what, target, body",
     "blind": "since, until, cause",
+    "keys": "kind, name, at, by, origin, what, digest, body",
 }
 """The tables whose records the hash chain covers, in the order within a commit, and what of them it covers."""
 

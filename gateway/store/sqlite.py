@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Self, TypeVar
 
-from gateway.store.port import Commit, StoreError
+from gateway.store.port import Commit, InUseError, StoreError
 from gateway.store.schema import STEPS
 from gateway.store.sql_store import AlreadyThereError, SqlStore
 from gateway.store.tables import Table
@@ -239,7 +239,7 @@ def _lock(path: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise StoreError(
+        raise InUseError(
             f"another patrol-gateway uses the database {path}: stop it, or give this one its own PATROL_DATABASE"
         ) from None
     return lock

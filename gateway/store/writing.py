@@ -62,6 +62,7 @@ def written(commit: Commit, head: Head) -> Written:
         "plans": commit.plans,
         "actions": commit.actions,
         "blind": commit.blind,
+        "keys": commit.keys,
     }
     number = head.number + 1
     digests = [digest_of(table, tuple(row)) for table, rows in chained.items() for row in rows]

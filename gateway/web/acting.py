@@ -12,6 +12,7 @@ from gateway.domain.alert import WrongStateError
 from gateway.ingest.records import RefusedError
 from gateway.instants import rfc3339
 from gateway.shapes import Json
+from gateway.web.access import address_of, caller_of
 from gateway.web.context import NOT_FOUND, Context, Instant, answer, unprocessable
 from gateway.web.models import Act, Adopted, Alert, Conflict, Problem, Replayed, Sign, Taken
 from gateway.web.reading import YAML, AlertPath, SitePath
@@ -46,10 +47,9 @@ def acting_routes(context: Context) -> APIRouter:
     engine = context.service.engine
 
     async def act(request: Request, alert: str, what: str, said: Act) -> Json:
+        by = caller_of(request).who(said.by.strip())
         try:
-            return await context.acts.on_alert(
-                alert, what, said.by.strip(), said.note.strip(), origin_of(request)
-            )
+            return await context.acts.on_alert(alert, what, by, said.note.strip(), address_of(request))
         except KeyError:
             raise HTTPException(404, f"there is no alert {alert!r}") from None
         except WrongStateError as error:
@@ -95,10 +95,12 @@ def acting_routes(context: Context) -> APIRouter:
     )
     async def sign(request: Request, said: Sign) -> Response:
         """Somebody signs a record at the desk. It is stored as a fact like any other; answers what took it."""
+        caller = caller_of(request)
+        caller.check_site(said.site)
         context.desk(said.site)
         members = said.model_dump(exclude={"site"})
         try:
-            taken = await context.acts.sign(said.site, members, origin_of(request))
+            taken = await context.acts.sign(said.site, members, address_of(request), through=caller.name)
         except RefusedError as error:
             raise unprocessable(["body", _MEMBERS.get(error.reason, "form")], str(error)) from None
         return answer(taken)
@@ -118,7 +120,9 @@ def acting_routes(context: Context) -> APIRouter:
         by: By = "anonymous",
     ) -> Response:
         """Try again what was refused, once its cause is mended: a tag enrolled, a device added."""
-        mended, left = await engine.replay_quarantine(reason, by, origin_of(request))
+        caller = caller_of(request)
+        caller.check_all_sites()
+        mended, left = await engine.replay_quarantine(reason, caller.who(by), address_of(request))
         return answer({"mended": mended, "left": left})
 
     @routes.put(
@@ -144,14 +148,10 @@ def acting_routes(context: Context) -> APIRouter:
             raise HTTPException(415, f"a site file is sent as {YAML}")
         body = await request.body()
         async with context.planning:
-            return answer(await _adopt(context, site, body, holds_from, by, origin_of(request)))
+            by = caller_of(request).who(by)
+            return answer(await _adopt(context, site, body, holds_from, by, address_of(request)))
 
     return routes
-
-
-def origin_of(request: Request) -> str:
-    """From where somebody acts, as far as the connection tells."""
-    return request.client.host if request.client is not None else ""
 
 
 def conflict(word: str, error: WrongStateError) -> HTTPException:

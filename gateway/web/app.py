@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
@@ -16,6 +16,7 @@ from gateway.commanding import Commanding
 from gateway.gate_acts import GateActs
 from gateway.service import Service
 from gateway.store.port import StoreError
+from gateway.web.access import FORBIDDEN, Access, caller_of, permit
 from gateway.web.acting import acting_routes
 from gateway.web.commanding import command_routes
 from gateway.web.context import Context
@@ -27,6 +28,8 @@ from gateway.web.ledger import ledger_routes, register_routes, timeline_routes
 from gateway.web.live import Live
 from gateway.web.pages import Pages
 from gateway.web.reading import alert_routes, history_routes, site_routes
+from gateway.web.signed_in import SignedIn, Tries
+from gateway.web.signing_in import signing_routes
 
 _DESCRIPTION: Final = """\
 Judges patrol scans, radio checks and gate events against the duties that are owed.
@@ -44,8 +47,17 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
     """
     pages = Pages.load() if pages is None else pages
     live = Live(service, pages.build)
+    signed_in = SignedIn(service.tokens, service.settings.data / "pages-signed-in.json", service.clock.now)
+    tries = Tries(service.clock.elapsed)
     engine = service.engine
-    context = Context(service, live, pages.build, Acts(engine), GateActs(engine), Commanding(engine))
+    context = Context(
+        service, live, pages.build, Acts(engine), GateActs(engine), Commanding(engine), signed_in, tries
+    )
+
+    async def site_of_alert(alert: str) -> str | None:
+        found = await service.store.alert(alert)
+        return None if found is None else found["site"]
+
     app = FastAPI(
         title="Patrol Gateway",
         description=_DESCRIPTION,
@@ -54,7 +66,11 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(Guard, names=(service.settings.http_address[0], *names))],
+        dependencies=[Depends(permit(site_of_alert))],
+        middleware=[
+            Middleware(Guard, names=(service.settings.http_address[0], *names)),
+            Middleware(Access, tokens=service.tokens, signed_in=signed_in, tries=tries),
+        ],
     )
     app.state.live = live
     for routes in (
@@ -68,6 +84,7 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         timeline_routes(context),
         command_routes(context),
         health_routes(context),
+        signing_routes(context),
     ):
         app.include_router(routes)
 
@@ -75,7 +92,12 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
 
     @app.websocket("/api/live")
     async def listen(ws: WebSocket) -> None:
-        await live.serve(ws)
+        site = ws.query_params.get("site", "")
+        if not caller_of(ws).sees(site):
+            await ws.accept()
+            await ws.close(FORBIDDEN, "not a site of this token")
+            return
+        await live.serve(ws, ws.state.still)
 
     @app.exception_handler(StoreError)
     async def store_failed(request: Request, error: StoreError) -> Response:

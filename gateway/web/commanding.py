@@ -10,7 +10,8 @@ from starlette.responses import Response
 from gateway.commanding import NotAllowedError, NotNowError, UnfitError
 from gateway.domain.alert import WrongStateError
 from gateway.shapes import Json, command_json
-from gateway.web.acting import conflict, origin_of
+from gateway.web.access import address_of, caller_of
+from gateway.web.acting import conflict
 from gateway.web.command_models import Command, CommandStateCode, NewCommand, NotNow, Settle
 from gateway.web.context import DAY_MS, NOT_FOUND, Context, From, Id, answer, unprocessable
 from gateway.web.models import Conflict, Problem
@@ -30,6 +31,13 @@ def command_routes(context: Context) -> APIRouter:
     """Everything about commands."""
     routes = APIRouter(prefix="/api", tags=["commands"])
     store = context.service.store
+
+    async def seen_by(request: Request, command: str) -> Json:
+        found = await store.command(command)
+        if found is None:
+            raise HTTPException(404, f"there is no command {command!r}")
+        caller_of(request).check_site(found["site"])
+        return found
 
     @routes.post(
         "/sites/{site}/devices/{device}/commands",
@@ -52,10 +60,10 @@ def command_routes(context: Context) -> APIRouter:
                 device,
                 wanted.cmd,
                 wanted.args,
-                wanted.by.strip(),
+                caller_of(request).who(wanted.by.strip()),
                 wanted.reason.strip(),
                 wanted.expires_in_s,
-                origin_of(request),
+                address_of(request),
             )
         except NotAllowedError as error:
             raise HTTPException(403, str(error)) from None
@@ -67,6 +75,7 @@ def command_routes(context: Context) -> APIRouter:
 
     @routes.get("/commands", response_model=list[Command], responses=NOT_FOUND, summary="Commands")
     async def commands(
+        request: Request,
         site: Annotated[Id | None, Query(description="Only of this site.", examples=["riverside"])] = None,
         device: Annotated[Id | None, Query(description="Only to this device.")] = None,
         state: Annotated[
@@ -76,19 +85,18 @@ def command_routes(context: Context) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=10_000)] = 500,
     ) -> Response:
         """Commands, the last one asked for first. Those of the last 24 hours when `from` is left out."""
-        if site is not None:
+        if site is None:
+            caller_of(request).check_all_sites()
+        else:
             context.desk(site)
         since = context.now() - DAY_MS if start is None else start
         found = await store.commands(site, states=state, device=device, since=since, limit=limit)
         return answer(found)
 
     @routes.get("/commands/{command}", response_model=Command, responses=NOT_FOUND, summary="One command")
-    async def one(command: CommandPath) -> Response:
+    async def one(request: Request, command: CommandPath) -> Response:
         """A command as it is now."""
-        found = await store.command(command)
-        if found is None:
-            raise HTTPException(404, f"there is no command {command!r}")
-        return answer(found)
+        return answer(await seen_by(request, command))
 
     @routes.post(
         "/commands/{command}/settle",
@@ -98,9 +106,11 @@ def command_routes(context: Context) -> APIRouter:
     )
     async def settle(request: Request, command: CommandPath, seen: Settle) -> Response:
         """Somebody of the plan has looked at the barrier. Answers the command, `done` or `failed`."""
+        await seen_by(request, command)
+        by = caller_of(request).who(seen.by.strip())
         try:
             settled = await context.commanding.settle(
-                command, seen.by.strip(), seen.done, seen.note.strip(), origin_of(request)
+                command, by, seen.done, seen.note.strip(), address_of(request)
             )
         except KeyError:
             raise HTTPException(404, f"there is no command {command!r}") from None

@@ -21,6 +21,7 @@ from gateway.instants import parse_instant
 from gateway.service import Service
 from gateway.web.live import Live
 from gateway.web.models import Problem
+from gateway.web.signed_in import SignedIn, Tries
 
 LONGEST_RANGE_DAYS: Final = 93
 DAY_MS: Final = 24 * HOUR_MS
@@ -39,8 +40,12 @@ class Context:
     acts: Acts
     gate_acts: GateActs
     commanding: Commanding
+    signed_in: SignedIn
+    tries: Tries
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a plan is adopted: two at once would get the same version."""
+    keeping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a secret is made or revoked: two at once might get the same name."""
 
     def desk(self, site: str) -> Desk:
         """The desk of a site. Raises 404 when there is none."""

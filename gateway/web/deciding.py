@@ -13,7 +13,8 @@ from gateway.domain.alert import WrongStateError
 from gateway.instants import parse_instant, rfc3339
 from gateway.shapes import Json, silence_json
 from gateway.store.port import ActionRow
-from gateway.web.acting import conflict, origin_of
+from gateway.web.access import address_of, caller_of
+from gateway.web.acting import conflict
 from gateway.web.context import NOT_FOUND, Context, From, Site, To, answer, time_range, unprocessable
 from gateway.web.models import (
     Action,
@@ -60,7 +61,11 @@ def deciding_routes(context: Context) -> APIRouter:
         context.desk(site)
         try:
             found = await context.acts.excuse(
-                site, occurrence, said.by.strip(), said.note.strip(), origin_of(request)
+                site,
+                occurrence,
+                caller_of(request).who(said.by.strip()),
+                said.note.strip(),
+                address_of(request),
             )
         except KeyError:
             raise HTTPException(404, f"there is no occurrence {occurrence!r}") from None
@@ -105,12 +110,12 @@ def deciding_routes(context: Context) -> APIRouter:
                 site,
                 start,
                 end,
-                wanted.by.strip(),
+                caller_of(request).who(wanted.by.strip()),
                 wanted.reason.strip(),
                 kinds=tuple(wanted.kinds),
                 subjects=tuple(wanted.subjects),
                 maintenance=wanted.maintenance,
-                origin=origin_of(request),
+                origin=address_of(request),
             )
         except ActError as error:
             raise unprocessable(["body", "to"], str(error)) from None
@@ -127,7 +132,8 @@ def deciding_routes(context: Context) -> APIRouter:
         """From now on people are told again. Answers the silence."""
         context.desk(site)
         try:
-            ended = await context.acts.unsilence(site, silence, said.by.strip(), origin_of(request))
+            by = caller_of(request).who(said.by.strip())
+            ended = await context.acts.unsilence(site, silence, by, address_of(request))
         except KeyError:
             raise HTTPException(404, f"there is no silence {silence!r}") from None
         except WrongStateError as error:

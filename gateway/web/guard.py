@@ -7,6 +7,7 @@ address (the `Host` check), not by a form or a script of another page (`Origin`,
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -34,6 +35,9 @@ SECURITY_HEADERS: Final = {
 
 LARGEST_BODY: Final = 65_536
 """The largest body of a request (bytes), but for a site file."""
+
+BODY_S: Final = 60.0
+"""How long a body may take to come (s)."""
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
@@ -120,12 +124,19 @@ def _too_large(limit: int) -> str:
 
 
 def _limited(receive: Receive, limit: int) -> Receive:
-    """Stop reading a body that did not say how long it is once it is too long."""
+    """Stop reading a body that did not say how long it is once it is too long, and one that takes too long."""
     taken = 0
+    until: float | None = asyncio.get_running_loop().time() + BODY_S
 
     async def receive_limited() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, until
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not come within {BODY_S:.0f} s") from None
+        if not message.get("more_body"):
+            until = None  # what is still waited for is that the caller goes away
         taken += len(message.get("body", b""))
         if taken > limit:
             raise HTTPException(413, _too_large(limit))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
 from gateway.instants import rfc3339
 from gateway.store.port import StoreError
+from gateway.web.access import NOBODY, caller_of
 from gateway.web.board import line_json
 from gateway.web.context import Context, answer
 from gateway.web.metrics import Metrics
@@ -28,22 +29,33 @@ def health_routes(context: Context) -> APIRouter:
         responses={503: {"model": Health, "description": "Something is wrong, and what."}},
         summary="Whether the service is well",
     )
-    async def health() -> Response:
-        """200 only when facts can be stored, devices heard and deadlines judged."""
+    async def health(request: Request) -> Response:
+        """200 only when facts can be stored, devices heard and deadlines judged.
+
+        Why not is told to those only who show a token, once there is one.
+        """
         parts = {
             "store": await _store_problem(context),
             "broker": context.service.broker_problem(),
             "clockwork": context.service.clockwork_problem(),
         }
-        well = not any(parts.values())
+        tls = context.service.tls
+        well = not any(parts.values()) and not (tls is not None and tls.expired)
+        told = caller_of(request) is not NOBODY
+        if not told:
+            parts = {part: problem and "failing" for part, problem in parts.items()}
+        certificate = None if tls is None else tls.problem or "ok"
+        if not told and certificate not in (None, "ok"):
+            certificate = "failing"
         shape = {
             "status": "ok" if well else "failing",
             "now": rfc3339(context.now()),
             "build": context.build,
             **{part: problem or "ok" for part, problem in parts.items()},
+            "certificate": certificate,
             "lines": [
                 {**line_json(line), "devices": line.devices, "detail": line.detail}
-                for line in context.service.line_health
+                for line in (context.service.line_health if told else ())
             ],
         }
         return answer(shape, 200 if well else 503)

@@ -20,7 +20,8 @@ from gateway.instants import parse_instant, rfc3339
 from gateway.ledger_shapes import Json, authority_json, ledger_json, leftovers_json
 from gateway.register import read_authorities, read_explanations
 from gateway.store.port import ActionRow, FactRow
-from gateway.web.acting import conflict, origin_of
+from gateway.web.access import address_of, caller_of
+from gateway.web.acting import conflict
 from gateway.web.board import plan_at, running_shift
 from gateway.web.context import (
     NOT_FOUND,
@@ -122,7 +123,11 @@ def ledger_routes(context: Context) -> APIRouter:
         context.desk(site)
         try:
             found = await context.gate_acts.explain(
-                site, leftover, said.by.strip(), said.note.strip(), origin_of(request)
+                site,
+                leftover,
+                caller_of(request).who(said.by.strip()),
+                said.note.strip(),
+                address_of(request),
             )
         except KeyError:
             raise HTTPException(404, f"nothing is left over with the id {leftover!r}") from None
@@ -171,7 +176,13 @@ def register_routes(context: Context) -> APIRouter:
         start, end = _instant("from", wanted.from_), _instant("to", wanted.to)
         try:
             made = await context.gate_acts.issue(
-                site, wanted.kind, wanted.by.strip(), said, start, end, origin_of(request)
+                site,
+                wanted.kind,
+                caller_of(request).who(wanted.by.strip()),
+                said,
+                start,
+                end,
+                address_of(request),
             )
         except FieldError as error:
             raise unprocessable(["body", error.field], str(error)) from None
@@ -189,7 +200,9 @@ def register_routes(context: Context) -> APIRouter:
         """It holds no more from now on; what it let through stays let through. Answers the authority."""
         context.desk(site)
         try:
-            ended = await context.gate_acts.revoke(site, authority, said.by.strip(), origin_of(request))
+            ended = await context.gate_acts.revoke(
+                site, authority, caller_of(request).who(said.by.strip()), address_of(request)
+            )
         except KeyError:
             raise HTTPException(404, f"there is no authority {authority!r}") from None
         except WrongStateError as error:

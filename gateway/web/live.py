@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gateway.desk import Desk
 from gateway.instants import rfc3339
 from gateway.service import Service
+from gateway.web.access import SIGNED_OUT
 from gateway.web.board import make_board
 
 log = logging.getLogger("gateway")
@@ -174,8 +175,8 @@ class Live:
         for stream in self._streams.values():
             stream.stop()
 
-    async def serve(self, ws: WebSocket) -> None:
-        """Speak to one page until it goes away or is cut off."""
+    async def serve(self, ws: WebSocket, still: Callable[[], bool]) -> None:
+        """Speak to one page until it goes away, is cut off, or is not `still` allowed to listen."""
         await ws.accept()
         site = ws.query_params.get("site", "")
         desk = self._service.engine.desks.get(site)
@@ -188,7 +189,7 @@ class Live:
         stream.join(client, _since(ws.query_params.get("since", "")))
         tasks = [
             asyncio.create_task(work, name=f"live {site}")
-            for work in (_send(ws, client.queue), _until_gone(ws), client.cut.wait())
+            for work in (_send(ws, client.queue), _until_gone(ws), client.cut.wait(), _while(still))
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -197,7 +198,10 @@ class Live:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        if client.cut.is_set():
+        if not still():
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                await ws.close(SIGNED_OUT, "signed out")
+        elif client.cut.is_set():
             log.info("a page of site %s did not read what it was sent, and was cut off", site)
             with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
                 async with asyncio.timeout(CLOSE_S):
@@ -245,6 +249,11 @@ async def _send(ws: WebSocket, queue: asyncio.Queue[str]) -> None:
     with contextlib.suppress(WebSocketDisconnect):
         while True:
             await ws.send_text(await queue.get())
+
+
+async def _while(still: Callable[[], bool]) -> None:
+    while still():  # noqa: ASYNC110  # a token may end in several ways, and nobody tells
+        await asyncio.sleep(TICK_S)
 
 
 async def _until_gone(ws: WebSocket) -> None:

@@ -42,7 +42,16 @@ class Metrics(Collector):
         yield from self._sites()
         yield from self._notices()
         yield from self._lines()
+        yield CounterMetricFamily(
+            "patrol_wrong_tokens", "Tokens that were shown and are not known.", self._context.tries.failures
+        )
         service = self._context.service
+        if service.tls is not None:
+            yield GaugeMetricFamily(
+                "patrol_certificate_expires_timestamp_seconds",
+                "When the certificate for pages, API and devices expires.",
+                service.tls.expires_at / 1000,
+            )
         if service.endpoint is not None:
             yield from _transport(service.endpoint.counters)
         elif service.client is not None:

@@ -369,6 +369,9 @@ class Health(Shape):
     store: str
     broker: str
     clockwork: str
+    certificate: str | None = Field(
+        description="Also told when it expires soon, which makes it no less `ok`. Null without TLS."
+    )
     lines: list[HealthLine] = Field(
         description="The serial lines of this machine. They make it no less `ok`."
     )
@@ -475,3 +478,75 @@ class Act(Shape):
         description="Who does it. Until there is a sign-in, one who does not say is kept as `anonymous`.",
     )
     note: str = Field("", max_length=2000, examples=["The reader was flat; checked on site."])
+
+
+RoleCode = Literal["auditor", "operator", "shift_leader", "supervisor", "manager", "administrator"]
+
+
+class SignIn(Shape):
+    """A token, shown by a page that signs in."""
+
+    token: str = Field(max_length=256)
+
+
+class SignedInAs(Shape):
+    """Who calls."""
+
+    required: bool = Field(description="Whether there are tokens, so that one must be shown.")
+    name: str | None = Field(description="The token's; null while there are none.", examples=["wang-jg"])
+    role: RoleCode
+    sites: list[str] | None = Field(description="Null: all sites.")
+
+
+class NewToken(Shape):
+    """Whom a token is for, and what they are here to do."""
+
+    name: str = Field(max_length=64, examples=["wang-jg"], description="Who acts with it: a person's id.")
+    role: RoleCode
+    sites: list[str] = Field([], max_length=1000, description="Only these sites; all when left out.")
+
+
+class MadeToken(Shape):
+    """A token that was made. It is told this once."""
+
+    name: str
+    token: str = Field(examples=["pgt_…"])
+
+
+class TokenShape(Shape):
+    """A token, without its secret."""
+
+    name: str
+    role: RoleCode
+    sites: list[str] | None
+    made_at: TimeText
+    made_by: str
+    revoked_at: TimeText | None
+    revoked_by: str
+
+
+class OfDevice(Shape):
+    """A device."""
+
+    device: str = Field(max_length=128, examples=["riverside/scanner-1"])
+
+
+class NewPassword(OfDevice):
+    """The device that is to have a new password."""
+
+    grace_s: float = Field(86_400, description="How long an old one stays good (s).", allow_inf_nan=False)
+
+
+class PasswordShape(Shape):
+    """That a device has a password, without it."""
+
+    device: str
+    made_at: TimeText
+    made_by: str
+    old_until: TimeText | None = Field(description="Until when the one before it is good as well.")
+
+
+class MadePassword(PasswordShape):
+    """A password that was made. It is told this once."""
+
+    password: str

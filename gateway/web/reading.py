@@ -7,7 +7,7 @@ import json
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from fastapi import APIRouter, Header, HTTPException, Path, Query
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Request
 from starlette.responses import Response
 
 from gateway import sitefile
@@ -20,6 +20,7 @@ from gateway.domain.plan import DutyKind
 from gateway.instants import maybe_rfc3339, parse_instant, rfc3339
 from gateway.shapes import Json, occurrence_json
 from gateway.store.port import DeliveryRow, FactRow, NoticeRow, Refused
+from gateway.web.access import caller_of
 from gateway.web.board import gate_event_json, make_board, named, plan_at
 from gateway.web.board_models import Board, SiteSummary
 from gateway.web.board_models import GateEvent as GateEventShape
@@ -41,6 +42,7 @@ YAML: Final = "application/yaml"
 
 _LONGEST_SERIES_DAYS: Final = 800
 _PAGE: Final = 1000
+_MOST_REFUSED: Final = 10_000
 _LEARN_FROM_DAYS: Final = 30
 _PASSED: Final = (GateEventKind.VEHICLE_IN, GateEventKind.VEHICLE_OUT)
 
@@ -58,10 +60,11 @@ def site_routes(context: Context) -> APIRouter:
     routes = APIRouter(prefix="/api/sites", tags=["sites"])
 
     @routes.get("", response_model=list[SiteSummary], summary="The sites")
-    async def sites() -> Response:
-        """All sites that this gateway serves, by id."""
-        now = context.now()
-        plans = [plan_at(desk, now) for _, desk in sorted(context.service.engine.desks.items())]
+    async def sites(request: Request) -> Response:
+        """All sites that this gateway serves and the caller may see, by id."""
+        now, sees = context.now(), caller_of(request).sees
+        desks = sorted(context.service.engine.desks.items())
+        plans = [plan_at(desk, now) for site, desk in desks if sees(site)]
         return answer(
             [
                 {
@@ -234,6 +237,7 @@ def alert_routes(context: Context) -> APIRouter:
 
     @routes.get("/alerts", response_model=list[Alert], responses=NOT_FOUND, tags=["alerts"], summary="Alerts")
     async def alerts(
+        request: Request,
         site: Annotated[
             Id | None, Query(description="All sites when left out.", examples=["riverside"])
         ] = None,
@@ -243,6 +247,8 @@ def alert_routes(context: Context) -> APIRouter:
         """Alerts, newest first."""
         if site is not None:
             context.desk(site)
+        else:
+            caller_of(request).check_all_sites()
         return answer(await store.alerts(site, state, limit=limit))
 
     @routes.get(
@@ -263,6 +269,7 @@ def alert_routes(context: Context) -> APIRouter:
         summary="Who was told of alerts, and how",
     )
     async def notices(
+        request: Request,
         site: Annotated[
             Id | None, Query(description="All sites when left out.", examples=["riverside"])
         ] = None,
@@ -271,17 +278,24 @@ def alert_routes(context: Context) -> APIRouter:
         """Notices, newest first, with what came of each on the channels that it concerns."""
         if site is not None:
             context.desk(site)
+        else:
+            caller_of(request).check_all_sites()
         return answer([_notice_json(row, sent) for row, sent in await store.notices(site, limit)])
 
     @routes.get(
         "/quarantine", response_model=list[Quarantined], tags=["quarantine"], summary="What was refused"
     )
     async def quarantine(
+        request: Request,
         reason: Annotated[str | None, Query(max_length=64, examples=["unknown_tag"])] = None,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 200,
     ) -> Response:
         """What was refused at the door, newest first, as it came in."""
-        return answer([_refused_json(each) for each in await store.quarantine(reason, limit)])
+        caller = caller_of(request)
+        found = await store.quarantine(reason, limit if caller.sites is None else _MOST_REFUSED)
+        # What was for no site that could be told is seen by those only who see all.
+        theirs = [each for each in found if caller.sees(each.site or "")]
+        return answer([_refused_json(each) for each in theirs[:limit]])
 
     @routes.get(
         "/quarantine/reasons",
@@ -289,8 +303,9 @@ def alert_routes(context: Context) -> APIRouter:
         tags=["quarantine"],
         summary="How much was refused",
     )
-    async def reasons() -> Response:
+    async def reasons(request: Request) -> Response:
         """How much is in the quarantine, by reason."""
+        caller_of(request).check_all_sites()
         return answer(await store.quarantine_counts())
 
     return routes

@@ -13,6 +13,7 @@ import uvicorn
 
 from gateway.service import Service, ServiceError
 from gateway.web.app import create_app
+from gateway.web.connections import PatientProtocol
 from gateway.web.live import Live
 
 _CLOSE_S: Final = 1.0
@@ -33,29 +34,34 @@ class WebServer:
         self.live: Live = self._app.state.live
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
+        self._tls = service.tls
 
     @property
     def url(self) -> str:
         """Where a browser on this machine finds the pages."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host and host[0] != '[' else host}:{self.port}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host and host[0] != '[' else host}:{self.port}"
 
     async def start(self) -> None:
         """Listen. Raises `ServiceError` when the address cannot be had."""
         listening = await self._listen()
         self.port = listening.getsockname()[1]
+        tls = self._tls
         config = uvicorn.Config(
             self._app,
             log_config=None,
             log_level="warning",
             access_log=False,
             lifespan="off",
+            http=PatientProtocol,
             ws="websockets-sansio",
             ws_max_size=_LARGEST_WS_MESSAGE,
             ws_per_message_deflate=False,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=1,
+            ssl_context_factory=None if tls is None else lambda *_: tls.pages,
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve([listening]), name="web server")

@@ -22,6 +22,7 @@ from gateway.domain.ledger.entries import CODES
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.store.sqlite import SqliteStore
+from gateway.tokens import Right, Role
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -236,3 +237,24 @@ async def test_the_device_in_the_wire_protocol_gets_its_scans_stored(tmp_path: P
         assert await store.quarantine() == []
     finally:
         await store.close()
+
+
+# -- security ------------------------------------------------------------------------------------------------
+
+
+def test_each_line_of_the_threat_model_has_a_test_that_exists() -> None:
+    page = (DOCS / "security.md").read_text(encoding="utf-8")
+    lines = [line for line in page.splitlines() if re.match(r"\| [IV]\d", line)]
+    assert len(lines) >= 20
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    for line in lines:
+        named = re.findall(r"`(test_\w+)`", line)
+        assert named, line
+        for name in named:
+            assert f"def {name}(" in sources, name
+
+
+def test_the_roles_of_the_page_are_those_of_the_code() -> None:
+    page = (DOCS / "security.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \| (?:and )?`(\w+)` \|", page, re.MULTILINE)
+    assert told == [(role.value, right.value) for role, right in zip(Role, Right, strict=True)]

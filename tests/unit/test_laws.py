@@ -64,12 +64,17 @@ MAY_KNOW = {
     "gate_acts": {"acts", "domain", "engine", "ledger_shapes", "register", "store"},
     "commanding": {"domain", "engine", "ingest", "shapes", "store"},
     "web": {"acts", "clock", "commanding", "desk", "domain", "engine", "gate_acts", "ingest", "instants",
-            "ledger_shapes", "register", "service", "settings", "shapes", "sitefile", "store"},
+            "ledger_shapes", "passwords", "register", "service", "settings", "shapes", "sitefile", "store", "tokens"},
     "notify": {"clock", "domain", "engine", "instants", "shapes", "store"},
+    "tokens": {"instants", "store"},
+    "passwords": {"instants", "store", "tokens"},
+    "keeping": {"clock", "passwords", "store", "tokens"},
+    "tls": set(),
     "replay": {"desk", "domain", "instants", "shapes", "sitefile", "store"},
     "settings": {"clock"},
     "links": {"domain", "ingest", "sitefile"},
-    "service": {"clock", "desk", "domain", "engine", "ingest", "links", "notify", "settings", "sitefile", "store"},
+    "service": {"clock", "desk", "domain", "engine", "ingest", "links", "notify", "passwords", "settings", "sitefile",
+                "store", "tls", "tokens"},
 }  # fmt: skip
 """Which parts of the gateway a part may import. Those that are not named put others together, and nobody knows them."""
 

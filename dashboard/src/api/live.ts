@@ -6,8 +6,16 @@ export const STALE_MS = 6_000
 const GIVE_UP_MS = 10_000
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000]
 const UNKNOWN_SITE = 4404
+const SIGNED_OUT = 4401
+const FORBIDDEN = 4403
 
-export type Link = 'connecting' | 'open' | 'closed' | 'unknown_site'
+export type Link = 'connecting' | 'open' | 'closed' | 'unknown_site' | 'forbidden' | 'signed_out'
+
+const REFUSALS: Partial<Record<number, Link>> = {
+  [UNKNOWN_SITE]: 'unknown_site',
+  [FORBIDDEN]: 'forbidden',
+  [SIGNED_OUT]: 'signed_out',
+}
 
 /** What the client tells its owner. */
 export interface LiveEvents {
@@ -80,7 +88,7 @@ export class LiveClient {
 
   private drop(code?: number): void {
     this.detach()
-    this.link = code === UNKNOWN_SITE ? 'unknown_site' : 'closed'
+    this.link = REFUSALS[code ?? 0] ?? 'closed'
     const pause = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)] ?? 0
     this.failures += 1
     // Spread out: the pages of a whole building must not come back in the same instant.

@@ -1,4 +1,13 @@
-import type { Alert, Command, NewSilence, Occurrence, Silence, SitePlan, SiteSummary } from './types'
+import type {
+  Alert,
+  Command,
+  NewSilence,
+  Occurrence,
+  Silence,
+  SignedInAs,
+  SitePlan,
+  SiteSummary,
+} from './types'
 
 /** A request that the server refused or that never reached it. `status` is 0 in the latter case. */
 export class ApiError extends Error {
@@ -10,6 +19,13 @@ export class ApiError extends Error {
   }
 }
 
+let signedOut = (): void => {}
+
+/** Has somebody told when the server asks this page to sign in. */
+export function whenSignedOut(tell: () => void): void {
+  signedOut = tell
+}
+
 async function call<T>(path: string, init?: RequestInit): Promise<T> {
   let answer: Response
   try {
@@ -18,6 +34,7 @@ async function call<T>(path: string, init?: RequestInit): Promise<T> {
     throw new ApiError(0, null)
   }
   const body: unknown = await answer.json().catch(() => null)
+  if (answer.status === 401) signedOut()
   if (!answer.ok) throw new ApiError(answer.status, body)
   return body as T
 }
@@ -36,6 +53,12 @@ export type AlertAction = 'acknowledge' | 'resolve' | 'note'
 export type GateCommand = 'open' | 'close' | 'hold'
 
 export const rest = {
+  session: () => call<SignedInAs | null>('/session'),
+
+  signIn: (token: string) => post<SignedInAs>('/session', { token }),
+
+  signOut: () => call<null>('/session', { method: 'DELETE' }),
+
   sites: () => call<SiteSummary[]>('/sites'),
 
   plan: (site: string) => call<SitePlan>(`/sites/${segment(site)}/plan`),

@@ -298,3 +298,9 @@ export interface SitePlan {
   routes?: Named[]
   duties?: Named[]
 }
+
+/** Whose token this page has signed in with; `name` is null while the gateway has no tokens. */
+export interface SignedInAs {
+  name: string | null
+  role: string
+}

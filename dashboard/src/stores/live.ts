@@ -7,6 +7,7 @@ import type { Alert, Board, Command, Occurrence, Silence, SitePlan, SiteSummary 
 import { ServerClock } from '@/time/clock'
 import { machine } from '@/time/ticker'
 import { indexNames } from '@/words/names'
+import { useSession } from './session'
 
 // A page runs for months: however much a server sends, this is what it keeps.
 const KEPT = { rounds: 200, alerts: 300, gate_feed: 50, devices: 500, gates: 100, silences: 200 } as const
@@ -42,6 +43,7 @@ export const useLive = defineStore('live', () => {
   const now = ref(Number.NaN)
   const silentFor = ref(0)
 
+  const session = useSession()
   const clock = new ServerClock()
   const startedAt = machine.value
   let client: LiveClient | null = null
@@ -128,6 +130,7 @@ export const useLive = defineStore('live', () => {
     if (client === null && !asked && at >= askAgainAt) void loadSites()
     client?.tick(at)
     link.value = client?.link ?? 'closed'
+    if (link.value === 'signed_out') session.signedOut = true
     silentFor.value = at - Math.max(client?.lastHeard ?? startedAt, startedAt)
     // Whole seconds: what shows the time is drawn once a second, not at every tick.
     now.value = Math.floor(clock.read(at) / 1000) * 1000

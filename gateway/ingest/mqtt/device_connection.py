@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Protocol
@@ -12,7 +13,7 @@ from gateway.ingest.delivery import Delivery, Receiver
 from gateway.ingest.mqtt.codec import DEFAULT_MAX_PACKET, Parser, TopicCache
 from gateway.ingest.mqtt.connection import Connection
 from gateway.ingest.mqtt.counters import Counters
-from gateway.ingest.mqtt.identity import Authorise, Refusal
+from gateway.ingest.mqtt.identity import Authorise, Refusal, common_name
 from gateway.ingest.mqtt.outbox import DEFAULT_WINDOW
 from gateway.ingest.mqtt.packets import (
     V5,
@@ -40,6 +41,7 @@ class Limits:
     """What one endpoint allows."""
 
     max_connections: int = 10_000
+    max_connections_of_address: int = 2_000  # so that one cannot keep all others out; a proxy or NAT is one
     connect_timeout_s: float = 10.0  # from the TCP connection to the CONNECT
     max_packet: int = DEFAULT_MAX_PACKET  # bytes, as announced by the packet's header
     receive_maximum: int = 16_384  # unacknowledged messages of one version 5 connection
@@ -76,6 +78,8 @@ class Shared:
     others: Others | None = None
     topics: TopicCache = field(default_factory=TopicCache)
     connections: set[DeviceConnection] = field(default_factory=set)
+    of_address: Counter[str] = field(default_factory=Counter)
+    """How many of the connections each address has."""
 
 
 class DeviceConnection(Connection):
@@ -98,6 +102,7 @@ class DeviceConnection(Connection):
         )
         self.client_id = ""
         self.binding = False
+        self._address = ""
         self._shared = shared
         self._limits = limits
         self._bridge = False
@@ -113,17 +118,30 @@ class DeviceConnection(Connection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: a device has connected."""
         super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if peer else ""
+        of_address = self._shared.of_address
         if len(self._shared.connections) >= self._limits.max_connections:
             self.counters.refused["too_many_connections"] += 1
             self.abort()
             return
+        if of_address[address] >= self._limits.max_connections_of_address:
+            self.counters.refused["too_many_connections_of_address"] += 1
+            self.abort()
+            return
+        self._address = address
+        of_address[address] += 1
         self._shared.connections.add(self)
         self._connect_timer = self.loop.call_later(self._limits.connect_timeout_s, self._no_connect)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the device is gone."""
         super().connection_lost(exc)
-        self._shared.connections.discard(self)
+        if self in self._shared.connections:
+            self._shared.connections.discard(self)
+            self._shared.of_address[self._address] -= 1
+            if not self._shared.of_address[self._address]:
+                del self._shared.of_address[self._address]
         if self._connect_timer:
             self._connect_timer.cancel()
         self._release()
@@ -163,7 +181,9 @@ class DeviceConnection(Connection):
             raise ProtocolError(
                 Reason.CLIENT_ID_NOT_VALID, f"the client identifier is over {limits.max_client_id} long"
             )
-        identity = self._shared.authorise(packet.client_id, packet.username, packet.password)
+        assert self._transport
+        shown = common_name(self._transport.get_extra_info("peercert"))
+        identity = self._shared.authorise(packet.client_id, packet.username, packet.password, shown)
         if isinstance(identity, Refusal):
             raise ProtocolError(identity.reason, identity.detail or "the connection is not authorised")
         self._bridge = identity is None and self._shared.allow_bridges and packet.username is None

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ssl
+from collections.abc import Callable
 
 from gateway.clock import SYSTEM_CLOCK, Clock
 from gateway.ingest.delivery import Receiver
@@ -14,6 +15,7 @@ from gateway.ingest.mqtt.counters import Counters
 from gateway.ingest.mqtt.device_connection import DeviceConnection, Limits, Others, Shared
 from gateway.ingest.mqtt.identity import Authorise, trust
 from gateway.ingest.mqtt.outbox import Outgoing
+from gateway.ingest.mqtt.reasons import Reason
 from gateway.ingest.mqtt.session import Sessions
 from gateway.ingest.mqtt.topics import ROOT
 
@@ -78,6 +80,10 @@ class Endpoint:
                 self.host,
                 self.port,
                 ssl=self._tls,
+                # Counted as a connection only when this is over, so it must not take long.
+                ssl_handshake_timeout=self._shared.limits.connect_timeout_s
+                if self._tls is not None
+                else None,
                 backlog=_BACKLOG,
             )
         except OSError as fault:
@@ -109,6 +115,12 @@ class Endpoint:
         if slow:
             await asyncio.wait([each.closed for each in slow], timeout=_CLOSE_S)
         self._shared.sessions.close()
+
+    def cut(self, concerns: Callable[[str | None], bool]) -> None:
+        """End the connections that speak for a device which this `concerns`; None: for no device that is known yet."""
+        for connection in list(self._shared.connections):
+            if concerns(connection.speaks_for):
+                connection.end(Reason.NOT_AUTHORIZED if connection.client_id else None)
 
     def publish(
         self,

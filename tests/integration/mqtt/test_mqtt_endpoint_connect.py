@@ -122,7 +122,7 @@ async def test_authorise_refuses_and_nothing_after_the_connect_is_read(
 ) -> None:
     asked: list[tuple[str, str | None, bytes | None]] = []
 
-    def authorise(client_id: str, username: str | None, password: bytes | None) -> Refusal:
+    def authorise(client_id: str, username: str | None, password: bytes | None, *_: object) -> Refusal:
         asked.append((client_id, username, password))
         return Refusal(Reason.BAD_USER_NAME_OR_PASSWORD, "wrong")
 
@@ -211,3 +211,42 @@ async def test_a_busy_port_is_explained(open_endpoint: OpenEndpoint) -> None:
 async def test_an_address_of_another_machine_is_explained(open_endpoint: OpenEndpoint) -> None:
     with pytest.raises(EndpointError, match="belongs to this machine"):
         await open_endpoint(host="192.0.2.1")
+
+
+async def test_one_address_cannot_take_all_connections(open_endpoint: OpenEndpoint) -> None:
+    endpoint = await open_endpoint(limits=Limits(max_connections_of_address=2))
+    first = await Peer.connect(endpoint.port, "a/1")
+    second = await Peer.connect(endpoint.port, "a/2")
+    third = await Peer.open(endpoint.port)
+    assert await third.end() is None
+    assert endpoint.counters.refused["too_many_connections_of_address"] == 1
+    await first.disconnect()
+    await until(lambda: endpoint.counters.connected == 1)
+    assert (await Peer.connect(endpoint.port, "a/3")).connack.reason is Reason.SUCCESS
+    await second.disconnect()
+
+
+@both
+async def test_a_packet_of_256_mb_is_refused_when_it_is_announced(endpoint: Endpoint, version: int) -> None:
+    """The header alone ends the connection: nothing of the packet is waited for or kept."""
+    peer = await Peer.connect(endpoint.port, version=version)
+    peer.write(b"\x30\xff\xff\xff\x7f")
+    assert await peer.end() == (Disconnect(Reason.PACKET_TOO_LARGE) if version == V5 else None)
+
+
+async def test_a_connect_that_announces_256_mb_is_refused(endpoint: Endpoint) -> None:
+    peer = await Peer.open(endpoint.port)
+    peer.write(b"\x10\xff\xff\xff\x7f\0\4MQTT")
+    assert await peer.end() is None
+    assert endpoint.counters.refused["packet_too_large"] == 1
+
+
+async def test_many_connections_that_say_nothing_keep_no_device_out(open_endpoint: OpenEndpoint) -> None:
+    endpoint = await open_endpoint(limits=Limits(connect_timeout_s=0.5, max_connections_of_address=301))
+    silent = [await Peer.open(endpoint.port) for _ in range(300)]
+    device = await Peer.connect(endpoint.port)
+    for each in silent:
+        assert await each.end() is None
+    assert endpoint.counters.refused["connect_timeout"] == 300
+    device.send(Pingreq())
+    assert await device.next() == Pingresp()

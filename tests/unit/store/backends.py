@@ -14,6 +14,7 @@ from gateway.store.port import (
     Commit,
     DeliveryRow,
     FactRow,
+    KeyRow,
     NoticeRow,
     PlanRow,
     RefusedRow,
@@ -147,6 +148,10 @@ def changed(row: CommandRow) -> ActionRow:
 
 def blind(since: int, until: int | None = None, cause: str = "down") -> BlindRow:
     return BlindRow(since, since + 60_000 if until is None else until, cause)
+
+
+def key(what: str, name: str = "li", *, kind: str = "token", at: int = T0) -> KeyRow:
+    return KeyRow(kind, name, at, "boss", "127.0.0.1", what, b"" if what == "revoke" else b"\1" * 32, b"{}")
 
 
 async def put(store: Store, at: int = T0, **rows: object) -> None:

@@ -23,6 +23,7 @@ from tests.unit.store.backends import (
     alert,
     blind,
     fact,
+    key,
     notice,
     plan,
     put,
@@ -196,7 +197,7 @@ async def faults(path: Path) -> list[tuple[int, str]]:
 async def test_the_database_itself_refuses_to_change_records(path: Path, table: str, change: str) -> None:
     await fill(path)
     store = await SqliteStore.open(path)
-    await put(store, notices=[notice(1)])
+    await put(store, notices=[notice(1)], keys=[key("make")])
     await store.close()
     column = "at" if table == "commits" else CHAINED[table].partition(",")[0]
     with pytest.raises(sqlite3.IntegrityError, match=f"records of {table} are never changed or deleted"):

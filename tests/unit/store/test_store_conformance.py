@@ -21,6 +21,7 @@ from tests.unit.store.backends import (
     command,
     delivery,
     fact,
+    key,
     notice,
     plan,
     put,
@@ -97,6 +98,17 @@ async def test_many_commits_at_once_are_written_one_after_the_other(store: Store
     await asyncio.gather(*(put(store, facts=[fact(seq)]) for seq in range(1, 101)))
     assert await store.received("court", "scanner-1", "b1") == list(range(1, 101))
     assert await store.verify() == (100, [])
+
+
+# -- secrets
+
+
+async def test_what_is_done_about_secrets_is_kept_in_order_and_chained(store: Store) -> None:
+    rows = [key("make"), key("make", "yard/scanner-1", kind="password"), key("revoke", at=T0 + 1)]
+    for row in rows:
+        await put(store, keys=[row])
+    assert await store.keys() == rows
+    assert await store.verify() == (3, [])
 
 
 # -- facts
