@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 SOURCES := pyproject.toml hatch_build.py $(shell git ls-files dashboard 2>/dev/null || find dashboard -type f -not -path '*/node_modules/*')
 
-.PHONY: demo install test lint unit browser bench score ledger clean
+.PHONY: demo install test lint unit browser bench score allkinds ledger clean
 
 demo: install  ## an accelerated night at a simulated estate, with the dashboard (SPEED=1 for real time)
 	@exec $(BIN)/patrol-gateway demo $(if $(SPEED),--speed $(SPEED)) $(DEMO_ARGS)
@@ -22,6 +22,9 @@ bench: $(STAMPS)/test  ## the benchmark tables, and bench.json (QUICK=1: under 2
 
 score: $(STAMPS)/test  ## bad nights in simulated time, scored against the truth (NIGHTS=300 SEED=1)
 	@NIGHTS=$(NIGHTS) SEED=$(SEED) $(BIN)/python -m tests.score
+
+allkinds: $(STAMPS)/test  ## a night with devices of every kind over lines and MQTT, scored; 17 minutes (QUICK=1: one)
+	@$(BIN)/python -m tests.score.allkinds $(if $(QUICK),allkinds-short) $(if $(SPEED),--speed $(SPEED))
 
 ledger: $(STAMPS)/test  ## 24 hours at the gates, balanced against the truth (PASSAGES=5000 DAYS=1 SEED=1)
 	@PASSAGES=$(PASSAGES) DAYS=$(DAYS) SEED=$(SEED) $(BIN)/python -m tests.score.gates

@@ -37,6 +37,7 @@ from checkpoint_firmware_sim.scenario import Scenario, ScenarioError, load_scena
 from checkpoint_firmware_sim.score import score as compare
 from checkpoint_firmware_sim.times import local_time_nearest
 from checkpoint_firmware_sim.truth import Line, Truth, TruthError, read_truth, writing_to
+from checkpoint_firmware_sim.wired import NO_LINES, SerialLines
 from gateway.clock import SYSTEM_CLOCK, Clock
 from gateway.domain.plan import Plan
 from gateway.instants import parse_instant
@@ -94,7 +95,9 @@ def main() -> None:
 @click.option("--seed", type=int, help="Another night of the same kind.")
 @click.option("--truth", "truth_path", type=_FILE, help="Write what really happened to this file.")
 @click.option(
-    "--links", type=_FILE, help="A gateway's file of links: these devices speak in their makers' words."
+    "--links",
+    type=_FILE,
+    help="A gateway's file of links: these devices speak in their makers' words, or at lines.",
 )
 @click.option("--until-end", is_flag=True, help="Stop when the scenario has ended; else devices stay online.")
 def run(
@@ -118,6 +121,7 @@ def run(
     text, plan = _site(site_path)
     try:
         speech = read_speech(links, plan.site) if links is not None else NATIVE
+        lines = SerialLines.read(links, plan.site) if links is not None else NO_LINES
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     zone = ZoneInfo(plan.timezone)
@@ -126,9 +130,13 @@ def run(
     clock = clock or Clock(start, machine, speed or played.speed)
     with _truth_file(truth_path) as truth:
         try:
-            asyncio.run(_play(plan, played, start, clock, broker, truth, seed, text, until_end, speech))
+            asyncio.run(
+                _play(plan, played, start, clock, broker, truth, seed, text, until_end, speech, lines)
+            )
         except ScenarioError as error:
             raise click.ClickException(f"{scenario}: {error}") from None
+        except OSError as error:
+            raise click.ClickException(f"{links}: a line cannot be played: {error}") from None
 
 
 @main.command()
@@ -297,6 +305,7 @@ async def _play(
     site_file: str,
     until_end: bool,
     speech: Mapping[str, Speech],
+    lines: SerialLines,
 ) -> None:
     zone = ZoneInfo(plan.timezone)
 
@@ -315,6 +324,7 @@ async def _play(
         seed=seed,
         site_file=site_file,
         speech=speech,
+        lines=lines,
     )
     log.info(
         "%d devices of %s at %s, %g times as fast as life; clock %s",

@@ -60,6 +60,12 @@ class Device:
     commands: frozenset[str] = frozenset({"message", "sync_clock"})
     """What this kind can be told to do. The other commands are refused, and what is none is `unknown`."""
 
+    keeps = True
+    """Whether it keeps what it cannot send, and sends it later."""
+
+    wired = False
+    """Whether it hangs at a serial line, and not at the broker."""
+
     drain_per_hour = 0.0
     """Percent of the battery that an hour costs; 0 for what hangs on the mains."""
 

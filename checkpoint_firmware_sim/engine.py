@@ -14,11 +14,12 @@ from itertools import count
 from random import Random
 from typing import Final, Protocol
 
+from checkpoint_firmware_sim.deaf import DeafSpans
 from checkpoint_firmware_sim.deeds import Call, Walk
 from checkpoint_firmware_sim.device import ACK_TIMEOUT, Device
 from checkpoint_firmware_sim.devices import HEX, Console, GateController, Scanner, make_device
 from checkpoint_firmware_sim.makers import NATIVE, Speech, make_twin
-from checkpoint_firmware_sim.scenario import Deviation, Scenario, What, check_against
+from checkpoint_firmware_sim.scenario import Deviation, Scenario, ScenarioError, What, check_against
 from checkpoint_firmware_sim.sun_tag import UID_DIGITS, SunTag
 from checkpoint_firmware_sim.times import HOUR, SECOND
 from checkpoint_firmware_sim.timetable import Timetable, make_timetable
@@ -26,18 +27,25 @@ from checkpoint_firmware_sim.traffic import GateDeed
 from checkpoint_firmware_sim.truth import (
     Truth,
     call_line,
+    deaf_line,
     device_line,
     gate_line,
     lost_line,
     skipped_line,
     walk_line,
 )
+from checkpoint_firmware_sim.wired import NO_LINES, Handheld, LineReader, SerialLines
 from gateway.domain.plan import Plan
 from gateway.instants import rfc3339
 
 DAY: Final = 24 * HOUR
 FINDS_BACK: Final = 5 * SECOND
 """How long after its broker is back a device notices, at most."""
+
+NOISE_EVERY: Final = 20 * SECOND
+NOISE_BYTES: Final = 24
+TO_THE_DOCK: Final = 30 * SECOND
+"""From the last checkpoint of a walk back to the dock of the handheld."""
 
 Transport = Callable[[str, bytes, int, bool], None]
 """Called with topic, payload, QoS and retain for each message that a device publishes."""
@@ -92,10 +100,11 @@ class ScenarioRun:
         ack_timeout: int = ACK_TIMEOUT,
         site_file: str | None = None,
         speech: Mapping[str, Speech] = NATIVE,
+        lines: SerialLines = NO_LINES,
     ) -> None:
         """`lag` tells the instant that the pacing clock shows; `site_file` is kept in the truth for scoring.
 
-        `speech`: the devices that are other makers', by id.
+        `speech`: the devices that are other makers', by id; `lines`: those at serial lines.
         Raises ScenarioError when the scenario does not fit the plan.
         """
         check_against(scenario, plan)
@@ -126,6 +135,8 @@ class ScenarioRun:
         self.devices: dict[str, Device] = {
             spec.id: make_twin(speech[spec.id], plan.site, spec.id, self, Random(f"{self.seed}|{spec.id}"))
             if spec.id in speech
+            else lines.make(plan.site, spec.id, self, Random(f"{self.seed}|{spec.id}"))
+            if spec.id in lines
             else make_device(
                 spec.kind,
                 plan.site,
@@ -137,6 +148,7 @@ class ScenarioRun:
             )
             for spec in plan.devices
         }
+        self._deaf = DeafSpans(self.timetable, self.devices)
         self._sun_tags = {
             tag: SunTag(tag, scenario.sun_master, Random(f"{self.seed}|{tag}"))
             for point in plan.checkpoints
@@ -224,6 +236,15 @@ class ScenarioRun:
             self.call_at(at, partial(self.devices[id].fill, share))
         for at, fault in timetable.clock_faults:
             self.call_at(at, partial(self._upset, self.devices[fault.device or ""], fault))
+        for at, fault in timetable.line_faults:
+            reader = self.devices[fault.device or ""]
+            if not isinstance(reader, LineReader):
+                raise ScenarioError(f"{fault.what}: {reader.id} is at no serial line")
+            self.call_at(at, partial(self._line_fault, reader, fault, True))
+            self.call_at(at + fault.by, partial(self._line_fault, reader, fault, False))
+        for id, since, until in self._deaf:
+            at = min(until, timetable.end)
+            self.call_at(at, partial(self._tell, deaf_line(at, id, since, until)))
         for at, fault in timetable.command_faults:
             gate = self.devices[fault.device or ""]
             if isinstance(gate, GateController):
@@ -250,16 +271,33 @@ class ScenarioRun:
         scanners = [self.devices.get(device) for device in visit.devices]
         working = [each for each in scanners if isinstance(each, Scanner) and each.alive]
         for number, scanner in enumerate(working):
+            if place == 0 and isinstance(scanner, Handheld):
+                scanner.take_along()
+                self._tell(device_line(self._now, scanner.id, "taken"))
             # A second scanner is held to the tag a moment later.
             self.call_at(visit.at + number * SECOND, partial(self._scan, scanner, walk, visit.checkpoint))
-        if not working:
+        if all(self._deaf.has(each.id, visit.at) for each in working):
             self._unrecorded.add((id(walk), place))
         if place == len(walk.visits) - 1:
             del self._under_way[id(walk)]
             self._tell(walk_line(walk, visit.at, self._places_unrecorded(walk)))
+            self.call_at(visit.at + TO_THE_DOCK, partial(self._put_back, walk.walker.scanner))
+
+    def _put_back(self, id: str | None) -> None:
+        """Whoever carried a handheld brings it back to its dock, unless the next walk has begun."""
+        scanner = self.devices.get(id or "")
+        if isinstance(scanner, Handheld) and id not in {
+            each.walker.scanner for each in self._under_way.values()
+        }:
+            self._tell(device_line(self._now, scanner.id, "docked"))
+            scanner.put_back()
 
     def _scan(self, scanner: Scanner, walk: Walk, checkpoint: str) -> None:
-        if scanner.alive:
+        if not scanner.alive:
+            return
+        if self.plan.device_by_id[scanner.id].checkpoint is not None:
+            scanner.read_card(walk.walker.badge or walk.walker.name)
+        else:
             scanner.badge(walk.walker.badge)
             tag = self.plan.checkpoint_by_id[checkpoint].tags[0]
             scanner.scan(self._sun_tags[tag].tap() if tag in self._sun_tags else tag)
@@ -282,12 +320,12 @@ class ScenarioRun:
     def _boot(self, device: Device) -> None:
         self._tell(device_line(self._now, device.id, "boot", boot=device.boot_id))
         if not self._away[device.id]:
-            self._network.reach(device, True)
+            self._set_reach(device, True)
 
     def _restart(self, device: Device) -> None:
         if not device.alive:
             return
-        self._network.reach(device, False)
+        self._set_reach(device, False)
         device.start()
         self._boot(device)
 
@@ -300,7 +338,26 @@ class ScenarioRun:
         self._away[device.id] += -1 if reachable else 1
         away = self._away[device.id] > 0
         if away == device.linked:
-            self._network.reach(device, not away)
+            self._set_reach(device, not away)
+
+    def _set_reach(self, device: Device, reachable: bool) -> None:
+        if isinstance(device, LineReader):
+            device.reach(reachable)
+        else:
+            self._network.reach(device, reachable)
+
+    def _line_fault(self, reader: LineReader, fault: Deviation, begins: bool) -> None:
+        if fault.what is What.SILENCE:
+            self._tell(device_line(self._now, reader.id, "offline" if begins else "online"))
+            reader.wire.silence(begins)
+            return
+        if begins:
+            self._tell(device_line(self._now, reader.id, fault.what, by_s=fault.by // SECOND))
+        if fault.what is What.SPLIT:
+            reader.wire.split(begins)
+        elif begins:
+            for at in range(self._now, self._now + fault.by, NOISE_EVERY):
+                self.call_at(at, partial(reader.wire.noise, NOISE_BYTES))
 
     def _die(self, device: Device) -> None:
         if device.alive:
@@ -317,15 +374,20 @@ class ScenarioRun:
     def cut_off(self) -> None:
         """All devices lose their connection: the broker, or the gateway that is one, is gone."""
         self._tell({"what": "cut_off", "at": rfc3339(self._now)})
-        for device in self.devices.values():
+        for device in self._networked:
             self._connect(device, False)
 
     def reconnect(self) -> None:
         """The broker is back: each device finds that out within a few seconds."""
         self._tell({"what": "reconnected", "at": rfc3339(self._now)})
         random = Random(f"{self.seed}|{self._now}")
-        for device in self.devices.values():
+        for device in self._networked:
             self.call_at(self._now + random.randint(0, FINDS_BACK), partial(self._connect, device, True))
+
+    @property
+    def _networked(self) -> list[Device]:
+        """The devices that need the broker."""
+        return [device for device in self.devices.values() if not device.wired]
 
     def _upset(self, device: Device, fault: Deviation) -> None:
         now, clock = self._now, device.clock

@@ -13,6 +13,7 @@ from checkpoint_firmware_sim.mqtt import Broker, MqttNetwork
 from checkpoint_firmware_sim.scenario import Scenario
 from checkpoint_firmware_sim.times import SECOND
 from checkpoint_firmware_sim.truth import Truth
+from checkpoint_firmware_sim.wired import NO_LINES, SerialLines
 from gateway.clock import Clock
 from gateway.domain.plan import Plan
 
@@ -38,11 +39,13 @@ class LiveRun:
         seed: int | None = None,
         site_file: str | None = None,
         speech: Mapping[str, Speech] = NATIVE,
+        lines: SerialLines = NO_LINES,
     ) -> None:
         """As `ScenarioRun`. An acknowledgement may take some seconds of machine time, whatever the speed."""
         self._clock = clock
         self._awake = asyncio.Event()
         self._stopped = False
+        self._lines = lines
         self.network = MqttNetwork(broker, self._happen)
         self.run = ScenarioRun(
             plan,
@@ -55,6 +58,7 @@ class LiveRun:
             ack_timeout=max(ACK_TIMEOUT, round(5 * SECOND * clock.speed)),
             site_file=site_file,
             speech=speech,
+            lines=lines,
         )
 
     def stop(self) -> None:
@@ -64,13 +68,18 @@ class LiveRun:
 
     async def play(self, *, until_end: bool) -> None:
         """Play until stopped; with `until_end`, until the scenario has ended and all records are acknowledged."""
+        keeping = asyncio.create_task(self._lines.keep(), name="serial lines")
         try:
             while not self._stopped and not (until_end and self.run.ended):
                 await self._step()
+                if keeping.done():
+                    keeping.result()
             if until_end and not self._stopped:
                 await self._settle()
         finally:
             self.run.finish()
+            keeping.cancel()
+            self._lines.close()
             await self.network.close()
 
     async def _settle(self) -> None:

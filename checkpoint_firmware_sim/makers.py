@@ -73,7 +73,17 @@ class Twin(Device):
         self.identity = speech.client or speech.name
 
 
-class TasmotaReader(Twin, Scanner):
+class TwinReader(Twin, Scanner):
+    """A reader of another maker: it sees a number, and does not know whether it is a card's."""
+
+    keeps = False
+
+    def read_card(self, card: str) -> None:
+        """A guard's card is held to it."""
+        self.record("scan", tag=card)
+
+
+class TasmotaReader(TwinReader):
     """A reader at a board that runs Tasmota. It has no memory: what is tapped without a connection is gone."""
 
     @property
@@ -115,7 +125,7 @@ class TasmotaReader(Twin, Scanner):
         self._env.send(self, f"tele/{self.speech.name}/{what}", msgspec.json.encode(said), False)
 
 
-class EspRfidReader(Twin, Scanner):
+class EspRfidReader(TwinReader):
     """A door reader that runs esp-rfid. It has no memory and no last will."""
 
     @property
@@ -184,8 +194,10 @@ class ZhenshiCamera(Twin, GateController):
         self._say("offline_record", {"body": {"offline_record": 0}})
 
     def record(self, type: str, **members: Any) -> int:
-        """A car is seen, or the barrier moves. The camera knows of nothing else."""
+        """A car is seen, or the barrier moves. The camera knows of nothing else, and of no other lane."""
         event = members.get("event")
+        if members.get("lane") not in (None, self.speech.options.get("direction")):
+            return 0
         if event in ("vehicle_in", "vehicle_out"):
             result = self._recognise(members.get("plate") or "_无_")
             if self.linked:

@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 TURN_S: Final = 0.005
 """How often the readers get to work (s): a controller waits 0.2 s for an answer."""
 
+_PIECE: Final = 3
+"""Bytes that are written together to a line that splits."""
+
 _COLORS: Final = {
     getattr(osdp.CommandLEDColor, name): name.lower()
     for name in ("Black", "Red", "Green", "Amber", "Blue", "Magenta", "Cyan", "White")
@@ -76,6 +79,7 @@ class OsdpLine:
         self._keys = dict(keys)
         self._able = {address: list(_ABLE) for address in keys}
         self._whole = True
+        self.splits = False
         self._master = self._slave = -1
         self._ears: dict[int, _Ear] = {}
         self._readers: dict[int, osdp.PeripheralDevice] = {}
@@ -106,6 +110,10 @@ class OsdpLine:
 
     def mend(self) -> None:
         self._whole = True
+
+    def noise(self, count: int) -> None:
+        """So many bytes of anything, at all ends of the line."""
+        self.say(-1, os.urandom(count))
 
     def off(self, address: int) -> None:
         del self._readers[address], self._ears[address]
@@ -173,7 +181,9 @@ class OsdpLine:
     def say(self, address: int, data: bytes) -> None:
         if self._master >= 0 and self._whole:
             with suppress(OSError):
-                os.write(self._master, data)
+                size = _PIECE if self.splits else len(data)
+                for at in range(0, len(data), size or 1):
+                    os.write(self._master, data[at : at + size])
             for other, ear in self._ears.items():
                 if other != address:
                     ear.heard += data

@@ -86,7 +86,8 @@ class Happened:
             if line["what"] == "device" and line["event"] == "lost":
                 span = parse_instant(line["from"]), parse_instant(line["to"])
                 happened.lost.setdefault(line["device"], []).append(span)
-                happened._lost_at[line["device"]] = [parse_instant(each["at"]) for each in line["records"]]
+                made = [parse_instant(each["at"]) for each in line["records"]]
+                happened._lost_at.setdefault(line["device"], []).extend(made)
         for line in lines:
             if parse_instant(line["at"]) <= until:
                 happened._take(line)
@@ -267,12 +268,18 @@ def _planned(happened: Happened, at: At, done: list[Done], shown: Sequence[Windo
             elif happened.since <= nominal[0] - vary and nominal[1] + vary < happened.until:
                 windows.append(nominal)
     free = list(done)
+    found: dict[Window, Done] = {}
+    # A walk within one window is not a late one of the window before it.
+    for reach in (0, REACH):
+        for opens, due in sorted(windows):
+            fitting = [each for each in free if opens - reach <= each.start and each.end <= due + reach]
+            if fitting and (opens, due) not in found:
+                free.remove(fitting[0])
+                found[opens, due] = fitting[0]
     for opens, due in sorted(windows):
         if opens >= happened.since:
-            fitting = [each for each in free if opens - REACH <= each.start and each.end <= due + REACH]
-            if fitting:
-                free.remove(fitting[0])
-            yield opens, due, fitting[0].end if fitting else None
+            walked = found.get((opens, due))
+            yield opens, due, walked.end if walked else None
 
 
 def _counted(happened: Happened, times: Times, done: list[Done]) -> Iterator[_Found]:

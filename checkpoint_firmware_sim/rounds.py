@@ -65,6 +65,7 @@ class Rounds:
         self._random = random
         self._diary_of = diary_of
         self._staff = Staff(plan, random, start)
+        self._fixed = {device.checkpoint: device.id for device in plan.devices if device.checkpoint}
         self._wishes: list[tuple[int, int, Wish]] = []
         self._order = count()
 
@@ -168,10 +169,17 @@ class Rounds:
             return None
         need.note(start)
         visits = tuple(
-            Visit(checkpoint, start + time, _scanners(walker, place, second, mishap))
+            Visit(checkpoint, start + time, self._readers(checkpoint, walker, place, second, mishap))
             for place, (checkpoint, time) in enumerate(zip(checkpoints, times, strict=True))
         )
         return Walk(walker, wish.duty.id, route.id, visits)
+
+    def _readers(
+        self, checkpoint: str, walker: Walker, place: int, second: str | None, mishap: Deviation | None
+    ) -> tuple[str, ...]:
+        """What is used at a checkpoint: the reader that is fixed there, else what somebody carries."""
+        fixed = self._fixed.get(checkpoint)
+        return (fixed,) if fixed else _scanners(walker, place, second, mishap)
 
     def _room(self, wish: Wish, mishap: Deviation | None, need: Need) -> int | None:
         if mishap is not None and mishap.what is What.LATE_ROUND:

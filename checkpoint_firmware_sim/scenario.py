@@ -48,6 +48,9 @@ class What(StrEnum):
     COMMAND_REFUSED = "command_refused"  # `device` refuses the next command
     COMMAND_LATE = "command_late"  # `device` answers the next command `by` later than it should
     TWO_SCANNERS = "two_scanners"  # a round of `duty` is scanned by turns with `device`, too; or with `both`
+    NOISE = "noise"  # for `by` the line of `device` brings bytes of anything, too
+    SPLIT = "split"  # for `by` what `device` says comes in small pieces
+    SILENCE = "silence"  # for `by` nothing that `device` says arrives
     BROKER_RESTART = "broker_restart"  # all devices lose their connection for `by`
     GATEWAY_RESTART = "gateway_restart"  # the gateway is killed at the `moment`, and is away for `by`
 
@@ -62,6 +65,8 @@ CLOCK_FAULTS: Final = (
 
 
 COMMAND_FAULTS: Final = (What.COMMAND_LOST, What.COMMAND_REFUSED, What.COMMAND_LATE)
+LINE_FAULTS: Final = (What.NOISE, What.SPLIT, What.SILENCE)
+"""What only a device at a serial line can have."""
 
 
 class Moment(StrEnum):

@@ -18,7 +18,15 @@ from checkpoint_firmware_sim.diary import Diary
 from checkpoint_firmware_sim.mishaps import Mishaps
 from checkpoint_firmware_sim.people import leader_of
 from checkpoint_firmware_sim.rounds import Rounds
-from checkpoint_firmware_sim.scenario import CLOCK_FAULTS, COMMAND_FAULTS, Deviation, Moment, Scenario, What
+from checkpoint_firmware_sim.scenario import (
+    CLOCK_FAULTS,
+    COMMAND_FAULTS,
+    LINE_FAULTS,
+    Deviation,
+    Moment,
+    Scenario,
+    What,
+)
 from checkpoint_firmware_sim.traffic import GateDeed, plan_break_in, plan_traffic
 from gateway.domain.plan import DeviceKind, DutyKind, Plan
 
@@ -55,6 +63,7 @@ class Timetable:
     deaths: tuple[Outage, ...]  # without power, not only without a connection
     fills: tuple[tuple[int, str, float], ...]
     clock_faults: tuple[tuple[int, Deviation], ...]
+    line_faults: tuple[tuple[int, Deviation], ...]
     broker_outages: tuple[tuple[int, int], ...]
     gateway_stops: tuple[GatewayStop, ...]
     skipped: tuple[Skipped, ...]
@@ -103,6 +112,7 @@ def make_timetable(plan: Plan, scenario: Scenario, start: int, seed: int) -> Tim
             for at, deviation in mishaps.of_devices(What.FULL_BUFFER)
         ),
         tuple(mishaps.of_devices(*CLOCK_FAULTS)),
+        tuple(mishaps.of_devices(*LINE_FAULTS)),
         tuple((at, at + deviation.by) for at, deviation in mishaps.of_devices(What.BROKER_RESTART)),
         tuple(
             GatewayStop(at, deviation.by, deviation.moment)

@@ -112,6 +112,12 @@ def lost_line(at: int, device: str, records: Sequence[Record]) -> Line:
     }
 
 
+def deaf_line(at: int, device: str, since: int, until: int) -> Line:
+    """A device without a memory was not heard from `since` until `until` (ms): what it read then is lost."""
+    span = {"from": rfc3339(since), "to": rfc3339(until), "records": []}
+    return {"what": "device", "at": rfc3339(at), "device": device, "event": "lost"} | span
+
+
 def skipped_line(skipped: Skipped) -> Line:
     """A duty that was not carried out; `at` is when it was due."""
     return {

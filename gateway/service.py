@@ -300,18 +300,6 @@ class Service:
             await self.store.close()
 
 
-def _as_certified(certified: str, named: str | None) -> str | Refusal:
-    """Who a device is by the name in its certificate, if it does not say to be another."""
-    device = parse_identity(certified)
-    if device is None:
-        return Refusal(
-            Reason.NOT_AUTHORIZED, f"its certificate is for {certified[:80]!r}, which is no site/device"
-        )
-    if named is not None and named != device:
-        return Refusal(Reason.NOT_AUTHORIZED, f"it says to be {named}, its certificate is that of {device}")
-    return device
-
-
 class ForeignCommander:
     """Tells a device of another maker over MQTT what to do, in its maker's words."""
 
@@ -325,6 +313,18 @@ class ForeignCommander:
             return False
         left_s = (command.expires_at - self._service.clock.now()) / 1000
         return left_s > 0 and self._service.send_foreign(self._site, self._device, *found, expiry_s=left_s)
+
+
+def _as_certified(certified: str, named: str | None) -> str | Refusal:
+    """Who a device is by the name in its certificate, if it does not say to be another."""
+    device = parse_identity(certified)
+    if device is None:
+        return Refusal(
+            Reason.NOT_AUTHORIZED, f"its certificate is for {certified[:80]!r}, which is no site/device"
+        )
+    if named is not None and named != device:
+        return Refusal(Reason.NOT_AUTHORIZED, f"it says to be {named}, its certificate is that of {device}")
+    return device
 
 
 def _client_id(data: Path) -> str:

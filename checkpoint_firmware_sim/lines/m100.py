@@ -28,7 +28,7 @@ class M100(SerialTwin):
 
     def tap(self, uid: str) -> bytes:
         number(uid, *range(2, 17, 2))
-        self.held = uid
+        self.held, self.shown = uid, False
         return b""
 
     def tick(self, now: float) -> bytes:
@@ -39,6 +39,7 @@ class M100(SerialTwin):
         self._next = now + _ROUND_S
         if self.held is None:
             return _frame(1, 0xFF, b"\x15")
+        self.shown = True
         epc = bytes.fromhex(self.held)
         tag = (len(epc) // 2 << 11 | 0x0400).to_bytes(2) + epc
         crc = binascii.crc_hqx(tag, 0xFFFF) ^ 0xFFFF

@@ -33,7 +33,7 @@ class Pn532(SerialTwin):
 
     def tap(self, uid: str) -> bytes:
         number(uid, 4, 7, 10)
-        self.held = uid
+        self.held, self.shown = uid, False
         return self._found() if self._looking else b""
 
     def feed(self, data: bytes) -> bytes:
@@ -88,7 +88,7 @@ class Pn532(SerialTwin):
 
     def _found(self) -> bytes:
         assert self.held is not None
-        self._looking = False
+        self._looking, self.shown = False, True
         uid = bytes.fromhex(self.held)
         atqa, sak = (b"\x00\x04", 0x08) if len(uid) == 4 else (b"\x00\x44", 0x00)
         return self._say(b"\x4b\x01\x01" + atqa + bytes((sak, len(uid))) + uid)

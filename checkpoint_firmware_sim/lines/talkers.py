@@ -20,7 +20,7 @@ class Em4100(SerialTwin):
 
     def tap(self, uid: str) -> bytes:
         frame = self._frame(uid)
-        self.held = uid
+        self.held, self.shown = uid, True
         self._next = self.now + _REPEAT_S
         return frame
 
@@ -28,7 +28,7 @@ class Em4100(SerialTwin):
         self.now = now
         if self.held is None or now < self._next:
             return b""
-        self._next = now + _REPEAT_S
+        self._next, self.shown = now + _REPEAT_S, True
         return self._frame(self.held)
 
     def _frame(self, uid: str) -> bytes:
@@ -43,7 +43,7 @@ class Wiegand26(SerialTwin):
 
     def tap(self, uid: str) -> bytes:
         bits = f"{int.from_bytes(number(uid, 3)):024b}"
-        self.held = uid
+        self.held, self.shown = uid, True
         even = bits[:12].count("1") & 1
         odd = 1 - (bits[12:].count("1") & 1)
         return f"{even}{bits}{odd}\r\n".encode()
@@ -54,7 +54,7 @@ class IButton(SerialTwin):
 
     def tap(self, uid: str) -> bytes:
         rom = number(uid, 8)[:7]
-        self.held = uid
+        self.held, self.shown = uid, True
         crc = 0
         for bit in (byte >> place & 1 for byte in rom for place in range(8)):
             crc = crc >> 1 ^ 0x8C if (crc ^ bit) & 1 else crc >> 1

@@ -11,6 +11,8 @@ class SerialTwin:
     def __init__(self) -> None:
         self.held: str | None = None
         """The tag that is held to the reader, by its number."""
+        self.shown = False
+        """Whether that tag has been told to the host."""
         self.now = 0.0
         """Seconds from any point on, as the last `tick` said."""
 

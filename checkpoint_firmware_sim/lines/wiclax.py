@@ -55,6 +55,7 @@ class Wiclax(SerialTwin):
         """It is put back. What it kept it tells when it is asked."""
         self.docked = True
         self._buffer = b""
+        self._next = self.now
 
     def tick(self, now: float) -> bytes:
         self.now = now

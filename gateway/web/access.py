@@ -10,10 +10,10 @@ Until the first token is made only loopback is served, and whoever calls from th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Final
 
 from fastapi import HTTPException
 from starlette.requests import HTTPConnection
@@ -35,12 +35,12 @@ NEEDS: Final = {
     ("POST", "/api/alerts/{alert}/resolve"): Right.ACT,
     ("POST", "/api/alerts/{alert}/note"): Right.ACT,
     ("POST", "/api/records"): Right.ACT,
+    ("POST", "/api/sites/{site}/devices/{device}/commands"): Right.ACT,
+    ("POST", "/api/commands/{command}/settle"): Right.ACT,
     ("POST", "/api/sites/{site}/occurrences/{occurrence}/excuse"): Right.DECIDE,
     ("POST", "/api/sites/{site}/silences"): Right.DECIDE,
     ("POST", "/api/sites/{site}/silences/{silence}/end"): Right.DECIDE,
     ("POST", "/api/sites/{site}/ledger/leftovers/{leftover}/explain"): Right.ACT,
-    ("POST", "/api/sites/{site}/devices/{device}/commands"): Right.ACT,
-    ("POST", "/api/commands/{command}/settle"): Right.ACT,
     ("POST", "/api/sites/{site}/authorities"): Right.DECIDE,
     ("POST", "/api/sites/{site}/authorities/{authority}/revoke"): Right.DECIDE,
     ("POST", "/api/quarantine/replay"): Right.MEND,
@@ -175,11 +175,10 @@ class Access:
         return lambda: self._signed_in.find(cookie) is not None
 
 
-Find = Callable[[str], Awaitable[dict[str, Any] | None]]
-
-
-def permit(found_by: Mapping[str, Find]) -> Callable[[HTTPConnection], Awaitable[None]]:
-    """The check that stands before every route. `found_by`: what is named by its id alone, and tells its `site`."""
+def permit(
+    site_of_alert: Callable[[str], Awaitable[str | None]],
+) -> Callable[[HTTPConnection], Awaitable[None]]:
+    """The check that stands before every route. `site_of_alert` finds the site of an alert by its id."""
 
     async def check(connection: HTTPConnection) -> None:
         scope = connection.scope
@@ -192,10 +191,11 @@ def permit(found_by: Mapping[str, Find]) -> Callable[[HTTPConnection], Awaitable
         for site in (connection.path_params.get("site"), *connection.query_params.getlist("site")):
             if site is not None:
                 caller.check_site(site)
-        for name in found_by.keys() & connection.path_params.keys() if caller.sites is not None else ():
-            found = await found_by[name](connection.path_params[name])
-            if found is not None:
-                caller.check_site(found["site"])
+        alert = connection.path_params.get("alert")
+        if alert is not None and caller.sites is not None:
+            site = await site_of_alert(alert)
+            if site is not None:
+                caller.check_site(site)
 
     return check
 

@@ -47,19 +47,16 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
     """
     pages = Pages.load() if pages is None else pages
     live = Live(service, pages.build)
-    engine = service.engine
     signed_in = SignedIn(service.tokens, service.settings.data / "pages-signed-in.json", service.clock.now)
     tries = Tries(service.clock.elapsed)
+    engine = service.engine
     context = Context(
-        service,
-        live,
-        pages.build,
-        Acts(engine),
-        GateActs(engine),
-        Commanding(engine),
-        signed_in,
-        tries,
+        service, live, pages.build, Acts(engine), GateActs(engine), Commanding(engine), signed_in, tries
     )
+
+    async def site_of_alert(alert: str) -> str | None:
+        found = await service.store.alert(alert)
+        return None if found is None else found["site"]
 
     app = FastAPI(
         title="Patrol Gateway",
@@ -69,7 +66,7 @@ def create_app(service: Service, names: Iterable[str] = (), pages: Pages | None 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(permit({"alert": service.store.alert, "command": service.store.command}))],
+        dependencies=[Depends(permit(site_of_alert))],
         middleware=[
             Middleware(Guard, names=(service.settings.http_address[0], *names)),
             Middleware(Access, tokens=service.tokens, signed_in=signed_in, tries=tries),

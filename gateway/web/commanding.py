@@ -32,6 +32,13 @@ def command_routes(context: Context) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["commands"])
     store = context.service.store
 
+    async def seen_by(request: Request, command: str) -> Json:
+        found = await store.command(command)
+        if found is None:
+            raise HTTPException(404, f"there is no command {command!r}")
+        caller_of(request).check_site(found["site"])
+        return found
+
     @routes.post(
         "/sites/{site}/devices/{device}/commands",
         response_model=Command,
@@ -78,21 +85,18 @@ def command_routes(context: Context) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=10_000)] = 500,
     ) -> Response:
         """Commands, the last one asked for first. Those of the last 24 hours when `from` is left out."""
-        if site is not None:
-            context.desk(site)
-        else:
+        if site is None:
             caller_of(request).check_all_sites()
+        else:
+            context.desk(site)
         since = context.now() - DAY_MS if start is None else start
         found = await store.commands(site, states=state, device=device, since=since, limit=limit)
         return answer(found)
 
     @routes.get("/commands/{command}", response_model=Command, responses=NOT_FOUND, summary="One command")
-    async def one(command: CommandPath) -> Response:
+    async def one(request: Request, command: CommandPath) -> Response:
         """A command as it is now."""
-        found = await store.command(command)
-        if found is None:
-            raise HTTPException(404, f"there is no command {command!r}")
-        return answer(found)
+        return answer(await seen_by(request, command))
 
     @routes.post(
         "/commands/{command}/settle",
@@ -102,13 +106,11 @@ def command_routes(context: Context) -> APIRouter:
     )
     async def settle(request: Request, command: CommandPath, seen: Settle) -> Response:
         """Somebody of the plan has looked at the barrier. Answers the command, `done` or `failed`."""
+        await seen_by(request, command)
+        by = caller_of(request).who(seen.by.strip())
         try:
             settled = await context.commanding.settle(
-                command,
-                caller_of(request).who(seen.by.strip()),
-                seen.done,
-                seen.note.strip(),
-                address_of(request),
+                command, by, seen.done, seen.note.strip(), address_of(request)
             )
         except KeyError:
             raise HTTPException(404, f"there is no command {command!r}") from None

@@ -185,7 +185,7 @@ class _Player:
         site, end = night.plan.site, self.run.timetable.end
         store = gateway.store
         night.alerts = await store.alerts(site, limit=100_000)
-        night.facts = await _stored_facts(store, site)
+        night.facts = await stored_facts(store, site)
 
         def shown(watch: Watch) -> list[Json]:
             return [occurrence_json(each, site, {}) for each in watch.occurrences(now, self._start, end)]
@@ -200,7 +200,8 @@ class _Player:
         night.same_when_replayed = shown(gateway.engine.desks[site].watch) == night.occurrences
 
 
-async def _stored_facts(store: SqliteStore, site: str) -> list[AnyFact]:
+async def stored_facts(store: SqliteStore, site: str) -> list[AnyFact]:
+    """All facts of a site that a night can have."""
     kinds = ("scan", "radio", "gate", "status", "report")
     rows = [row for kind in kinds for _, row in await store.facts(site, 0, 1 << 60, type=kind)]
     return [fact_from_row(row) for row in rows]

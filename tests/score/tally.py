@@ -51,14 +51,15 @@ class _Track:
     pairs: list[tuple[Owed, Json | None]]
 
 
-def tally(night: Night) -> Tally:
-    """Score one night."""
-    return _Tallying(night).result
+def tally(night: Night, prompt: int = PROMPT) -> Tally:
+    """Score one night. `prompt` (ms): how late an alert may be."""
+    return _Tallying(night, prompt).result
 
 
 class _Tallying:
-    def __init__(self, night: Night) -> None:
+    def __init__(self, night: Night, prompt: int) -> None:
         self._night = night
+        self._prompt = prompt
         self._happened = Happened.read(night.plan, night.truth)
         self._alerts = night.alerts
         self.result = Tally()
@@ -164,14 +165,14 @@ class _Tallying:
         opened = min(parse_instant(alert["opened_at"]) for alert in about)
         due = parse_instant(report["due_at"]) if report is not None else owed.due_at
         base = self._could_see(due)
-        if opened <= base + PROMPT:
+        if opened <= base + self._prompt:
             return max(0, opened - base)
         # What made it due then was not heard of yet. Somebody must have been told that something is amiss.
         heard = self._could_see(max(self._heard_out(device, base) for device in track.devices))
         if self._is_told(track, base):
             base = heard
         late = opened - base
-        if late > PROMPT:
+        if late > self._prompt:
             self.result.error("overlooked", f"{words}; its alert came {late / SECOND:.1f} s late")
         return max(0, late)
 
@@ -183,7 +184,7 @@ class _Tallying:
             if (alert["duty"] == track.duty.id and alert["subject"] == track.subject)
             or set(_silent(alert)) & track.devices
         )
-        return any(_is_live(alert, at, at + PROMPT) for alert in about)
+        return any(_is_live(alert, at, at + self._prompt) for alert in about)
 
     def _could_see(self, at: int) -> int:
         """The instant itself, or when the gateway was up again and had read the backlog."""
@@ -236,7 +237,7 @@ class _Tallying:
             opened = min(parse_instant(each["opened_at"]) for each in covering)
             delay = max(0, opened - self._could_see(heard))
             self.result.worst_delay = max(self.result.worst_delay, delay)
-            if delay > PROMPT:
+            if delay > self._prompt:
                 self.result.error("overlooked", f"{words}; its alert came {delay / SECOND:.1f} s late")
 
     def _received(self, kind: str, subject: str, at: int) -> int | None:

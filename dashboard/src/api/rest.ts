@@ -1,4 +1,13 @@
-import type { Alert, Command, NewSilence, Occurrence, Silence, SignedInAs, SitePlan, SiteSummary } from './types'
+import type {
+  Alert,
+  Command,
+  NewSilence,
+  Occurrence,
+  Silence,
+  SignedInAs,
+  SitePlan,
+  SiteSummary,
+} from './types'
 
 /** A request that the server refused or that never reached it. `status` is 0 in the latter case. */
 export class ApiError extends Error {

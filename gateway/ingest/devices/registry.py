@@ -29,7 +29,10 @@ class Serial:
     """How a line is set, and who talks on it."""
 
     talk: Callable[[Mapping[str, Any]], Talk]
-    """Makes the talk of one line from the options of its link; raises `ValueError` that says what is wrong with one."""
+    """Makes the talk of one line from the options of its link; raises `ValueError` that says what is wrong with one.
+
+    The gateway's `clock` is among them when a line is opened.
+    """
     baud: int = 9600
     parity: str = "N"
     stop_bits: int = 1

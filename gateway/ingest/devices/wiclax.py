@@ -18,8 +18,9 @@ The talk, each time that the line is there, and each time that a handheld shows 
 4. CLOCK again: only a device that is still there has said all. If its clock is two seconds or more off, it is set now,
    not before: its records were made by the clock as it was.
 
-Then CLOCK every 15 seconds, as a handheld that is taken along says nothing. A missing number between two live records,
-or a broken line, leads to 2.
+Then all but the clock's being set every 15 seconds, as a handheld that is taken along says nothing: one that was put
+back before the next question has not been missed, and holds records all the same. A missing number between two live
+records, or a broken line, leads to 2 at once.
 """
 
 from __future__ import annotations
@@ -216,6 +217,8 @@ class WiclaxTalk:
         elif self._wanted is not None and not self._away:
             self._go_on(now)
         else:
+            if not self._away:
+                self._want(self._latest or self._asked_from)
             self._asked_at = now
             self._ask_clock(now)
         return heard
@@ -298,6 +301,9 @@ class WiclaxTalk:
                     self._go_on(now)
             elif each.fields.get("answer") == "CLOCKOK" and self._stage is _Stage.SETTING:
                 self._ahead = self._offset()
+                if self._latest is not None:
+                    # Its next records may be dated before those of a clock that was ahead.
+                    self._latest = min(self._latest, self._device_now())
                 self._listen(now)
             elif "tag" in each.fields:
                 each = self._record(each)

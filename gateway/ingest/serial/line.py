@@ -76,7 +76,7 @@ class Line:
         port = await Port.open(self.link.port, baud, serial.parity, serial.stop_bits)
         try:
             # One talk for all openings: what it knows of its device, a handheld's numbers, outlives a dock's adapter.
-            talk = self._talk = self._talk or serial.talk(self.link.options)
+            talk = self._talk = self._talk or serial.talk({**self.link.options, "clock": self._clock})
             talk.opened(loop.time())
             asked = talk.outgoing()
             port.write(asked)

@@ -69,7 +69,7 @@ class Polling:
 
 
 def listening(options: Mapping[str, Any]) -> Talk:
-    if unknown := set(options) - {"loud"}:
+    if unknown := set(options) - {"loud", "clock"}:
         raise ValueError(f"unknown {sorted(unknown)}; there is only loud")
     return Listening(Lines())
 

@@ -119,6 +119,22 @@ def test_the_clock_is_set_after_the_records_were_read_not_before() -> None:
     assert [word[:10] for word in words] == ["CLOCK", "REWIND 22-", "REWIND 23-", "CLOCK", "CLOCK 23-1"]
 
 
+def test_records_made_while_nobody_missed_it_come_with_the_next_question() -> None:
+    line = Dock()
+    line.dock()
+    line.walk("001539", minutes=0.1)  # taken along and put back between two questions
+    assert tags(line.run(20)) == ["001539"]
+    assert line.proves()
+
+
+def test_after_its_clock_was_set_back_new_records_are_found_before_the_old_ones() -> None:
+    line = Dock(off=timedelta(hours=1))
+    line.walk("001539")
+    line.dock()
+    line.walk("001540", minutes=2)
+    assert tags(line.dock()) == ["001540"]
+
+
 def test_a_clock_that_is_right_is_left_alone() -> None:
     line = Dock()
     line.run(10)

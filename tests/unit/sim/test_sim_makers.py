@@ -130,6 +130,15 @@ def test_a_camera_keeps_what_it_sees_without_a_connection_and_its_clock_moves_no
     assert abs(live.occurred_at - bench.clock.at) <= 2 * SECOND
 
 
+def test_a_camera_sees_the_cars_of_its_own_lane_only() -> None:
+    bench = Bench("zhenshi")
+    assert isinstance(bench.twin, GateController)
+    bench.twin.link_up()
+    bench.twin.event("vehicle_out", plate="粤B12345", lane="out")
+    bench.twin.event("vehicle_in", plate="粤B54321", lane="in")
+    assert [fact.plate for fact in bench.facts(GateEvent)] == ["粤B54321"]
+
+
 def test_a_camera_opens_closes_and_answers() -> None:
     bench = Bench("zhenshi")
     bench.twin.link_up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from checkpoint_firmware_sim.owed import Happened, owed_by
 from checkpoint_firmware_sim.score import COUNTS, Score, score
 from checkpoint_firmware_sim.times import HOUR, MINUTE
 from checkpoint_firmware_sim.truth import Line, TruthError, read_truth
-from gateway.domain.plan import Duty, DutyKind, Every
+from gateway.domain.plan import At, Duty, DutyKind, Every
 from gateway.instants import rfc3339
 from tests.unit.sim.small_site import EVENING, GARAGE, HOURLY, NIGHTLY, PLANNED, RADIO, site
 
@@ -133,6 +134,14 @@ def test_planned_rounds_are_judged_by_their_windows() -> None:
     owed = owed_by(happened(*lines, duties=(PLANNED,), hours=8), PLANNED, "outer")
     assert [(each.opens_at, each.due_at, each.in_time) for each in owed] == [
         (at(65), at(120), True), (at(305), at(360), False),
+    ]  # fmt: skip
+
+
+def test_a_planned_round_that_was_left_out_does_not_take_the_walk_of_the_next_one() -> None:
+    hourly = replace(PLANNED, cadence=At((22 * 60, 23 * 60), 1200, 300, 300))
+    lines = happened(walk(85, "planned", ("north", "south")), duties=(hourly,))
+    assert [(each.due_at, each.done_at) for each in owed_by(lines, hourly, "outer")] == [
+        (at(35), None), (at(95), at(85)),
     ]  # fmt: skip
 
 
