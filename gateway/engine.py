@@ -483,6 +483,8 @@ class Engine:
     def advance(self, site: str, facts: list[AnyFact] | tuple[()], work: Work, now: int) -> None:
         desk = self.desks[site]
         if self._held is not None:
+            for fact in facts:  # shown at once, whatever waits to be judged
+                desk.watch.hearing.device(fact.device).arrived(fact.received_at)
             self._held.setdefault(site, []).extend(
                 fact for fact in facts if not isinstance(fact, (GateEvent, Report))
             )

@@ -138,6 +138,11 @@ class DeviceHearing:
         self.heard_boot: str | None = None  # the boot that proved it
         self.heard_at: int | None = None  # ms; when anything of it arrived last
 
+    def arrived(self, at: int) -> None:
+        """Something of it arrived at an instant (ms)."""
+        if self.heard_at is None or at > self.heard_at:
+            self.heard_at = at
+
     def add(self, boot: str, seq: int) -> bool:
         """Note a stored record; False when it was there already."""
         received = self.received(boot)

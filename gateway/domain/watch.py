@@ -235,8 +235,7 @@ class Watch:
         stored = now == -FOREVER
         for fact in facts:
             device = self.hearing.device(fact.device)
-            if device.heard_at is None or fact.received_at > device.heard_at:
-                device.heard_at = fact.received_at
+            device.arrived(fact.received_at)
             if device.pending or device.lost_changed:
                 proofs[fact.device] = device
             kind = type(fact)
