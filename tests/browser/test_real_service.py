@@ -195,9 +195,10 @@ def test_another_language_keeps_everything_else(
     expect(drawer).to_contain_text("The barrier is stuck")
     expect(fresh_page.locator(".card")).to_have_class(re.compile(r"\bchosen\b"))
     expect(fresh_page.locator(".hero .number")).to_have_text(["0", "1", "0"])
+    # Half a minute after a start, as that of a test before, devices that were there are waited for.
     expect(
         fresh_page.locator(".rounds .row").filter(has_text="Quay").locator(".strip .tone-ok")
-    ).to_have_count(1)
+    ).to_have_count(1, timeout=60_000)
     expect(fresh_page.locator("html")).to_have_attribute("lang", "en")
     fresh_page.keyboard.press("l")
     expect(drawer).to_contain_text("大门道闸")
