@@ -29,6 +29,7 @@ from gateway.service import Service, ServiceError, stop_on_signals
 from gateway.settings import Settings, SettingsError
 from gateway.sitefile.coverage import State, apply, coverage
 from gateway.sitefile.standard import Standard, load_standard
+from gateway.store.backup import BackedUp, back_up, restore
 from gateway.store.moving import Moved, move
 from gateway.store.opening import open_store, without_password
 from gateway.store.port import StoreError
@@ -383,20 +384,83 @@ def store_move(source: str, target: str) -> None:
     click.echo(f"Now set PATROL_DATABASE={without_password(target)} and start the gateway.")
 
 
-async def _move(source: str, target: str) -> Moved:
-    def told(table: str, rows: int) -> None:
-        if rows % 100_000 == 0:
-            click.echo(f"{table}: {rows} rows", err=True)
+def _told(table: str, rows: int) -> None:
+    if rows % 100_000 == 0:
+        click.echo(f"{table}: {rows} rows", err=True)
 
+
+async def _move(source: str, target: str) -> Moved:
     before = await open_store(source, alone=True, existing=True)
     try:
         after = await open_store(target, alone=True)
         try:
-            return await move(before, after, told)
+            return await move(before, after, _told)
         finally:
             await after.close()
     finally:
         await before.close()
+
+
+@store.command("backup")
+@click.argument("file", type=_FILE)
+@click.option(
+    "--database", envvar="PATROL_DATABASE", show_envvar=True, default=_DEFAULT.database, show_default=True
+)
+def store_backup(file: Path, database: str) -> None:
+    """Write everything into one new SQLite FILE, and check that it is all there and the same.
+
+    The gateway may run meanwhile. A backup that was cut off has left no FILE. Exit 1, with a FILE, when the records in
+    the database do not fit the hash chain.
+    """
+    done = _run(_back_up(database, file))
+    _tell_of(done, file)
+    if done.moved.faults:
+        raise click.ClickException(
+            f"{len(done.moved.faults)} commits do not fit the hash chain, as in the database: see `verify`. "
+            "Do not delete the backups from before"
+        )
+
+
+async def _back_up(database: str, file: Path) -> BackedUp:
+    source = await open_store(database, existing=True)
+    try:
+        return await back_up(source, file, _told)
+    finally:
+        await source.close()
+
+
+@store.command("restore")
+@click.argument("file", type=_FILE)
+@click.option(
+    "--to", "target", envvar="PATROL_DATABASE", show_envvar=True, required=True,
+    help="An empty database: sqlite:///…, or postgresql://….",
+)  # fmt: skip
+def store_restore(file: Path, target: str) -> None:
+    """Fill an empty database from a backup FILE, on this machine or another one, after checking it.
+
+    Nothing is written when FILE does not fit its hash chain, or the database holds anything. Stop the gateway before.
+    """
+    done = _run(_restore(file, target))
+    _tell_of(done, file)
+    click.echo(
+        f"Now start the gateway with PATROL_DATABASE={without_password(target)}, and then restart the devices."
+    )
+
+
+async def _restore(file: Path, target: str) -> BackedUp:
+    after = await open_store(target, alone=True)
+    try:
+        return await restore(file, after, _told)
+    finally:
+        await after.close()
+
+
+def _tell_of(done: BackedUp, file: Path) -> None:
+    number, hash_ = done.last
+    rows = sum(done.moved.rows.values())
+    click.echo(
+        f"{file}: {rows} rows, {done.moved.commits} commits, checked. Note this elsewhere: {number} {hash_}"
+    )
 
 
 @main.group()

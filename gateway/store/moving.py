@@ -30,8 +30,9 @@ class Moved(NamedTuple):
 async def move(source: SqlStore, target: SqlStore, told: Told = lambda table, rows: None) -> Moved:
     """Copy everything, and check counts and the hash chain before it counts.
 
-    Nobody else may write to either meanwhile. `told` hears how many rows of a table there are so far. Raises
-    `StoreError` when the target is not empty, or what arrived is not what was sent: the target is empty then.
+    It is the source as it was at the beginning, whatever is written to it meanwhile; nobody else may write to the
+    target. `told` hears how many rows of a table there are so far. Raises `StoreError` when the target is not empty, or
+    what arrived is not what was sent: the target is empty then.
     """
     async with source.view() as there, target.fill() as here:
         for table in tables():

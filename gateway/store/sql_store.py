@@ -12,7 +12,7 @@ from gateway.store.checking import View, check
 from gateway.store.port import Commit, DeliveryRow, FactRow, Fault, StoreError
 from gateway.store.reading import Reading
 from gateway.store.tables import Table
-from gateway.store.writing import Rows, replacing
+from gateway.store.writing import Head, Rows, replacing
 
 
 class AlreadyThereError(StoreError):
@@ -67,6 +67,11 @@ class SqlStore(Reading):
             await self._replace(
                 replacing("deliveries", list({(row.notice, row.channel): row for row in rows}.values()))
             )
+
+    async def head(self) -> Head:
+        """The last link of the chain."""
+        rows = await self._query("SELECT number, hash FROM commits ORDER BY number DESC LIMIT 1")
+        return Head(*rows[0]) if rows else Head()
 
     async def verify(self) -> tuple[int, list[Fault]]:
         async with self.view() as view:

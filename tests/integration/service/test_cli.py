@@ -286,6 +286,30 @@ async def test_a_running_service_can_be_verified(gateway: Gateway) -> None:
     assert (ended.code, ended.out) == (0, "1 commits; the chain holds.\n")
 
 
+# -- backups
+
+
+async def test_a_running_service_is_backed_up_and_restored_to_a_second_machine(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    file, other = tmp_path / "backup.sqlite", f"sqlite:///{tmp_path}/second/patrol.sqlite"
+    made = await command("store", "backup", file, "--database", gateway.url)
+    assert (made.code, made.err) == (0, ""), made
+    ((number, hash_),) = stored(gateway.database, "SELECT number, lower(hex(hash)) FROM commits")
+    assert made.out.startswith(f"{file}: ")
+    assert made.out.endswith(f"1 commits, checked. Note this elsewhere: {number} {hash_}\n")
+    check_refusal(await command("store", "backup", file, "--database", gateway.url), "is there already")
+    check_refusal(
+        await command("store", "restore", file, "--to", gateway.url), "another patrol-gateway uses", "stop it"
+    )
+    restored = await command("store", "restore", file, PATROL_DATABASE=other)
+    assert (restored.code, restored.err) == (0, ""), restored
+    assert f"{number} {hash_}" in restored.out
+    assert f"PATROL_DATABASE={other}" in restored.out
+    assert (await command("verify", "--database", other)).out == "1 commits; the chain holds.\n"
+    check_refusal(await command("store", "restore", file, "--to", other), "the target is not empty")
+
+
 # -- site files
 
 
