@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import logging
 import sys
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 import click
 import uvloop
 
-from gateway import remote, replay, sitefile
+from gateway import remote, replay, retention, sitefile
 from gateway.clock import SYSTEM_CLOCK, Clock
 from gateway.domain.plan import Plan
 from gateway.ingest.mqtt.broker_url import BrokerUrlError
@@ -45,6 +46,7 @@ EXPECTED = (
     ChannelsError,
     LinksError,
     TagKeysError,
+    retention.RetentionError,
     sitefile.SiteFileError,
     remote.RemoteError,
     replay.ReplayError,
@@ -156,6 +158,10 @@ def main() -> None:
     help="A TOML file of the keys of SUN tags, that nobody else may read (docs/devices/sun.md).",
 )  # fmt: skip
 @click.option(
+    "--retention", envvar="PATROL_RETENTION", show_envvar=True,
+    help="For how many days records are kept, where not as usual: patrol=90,incidents=forever (docs/operations.md).",
+)  # fmt: skip
+@click.option(
     "--log-level", envvar="PATROL_LOG_LEVEL", show_envvar=True, default="info", show_default=True,
     type=click.Choice(["debug", "info", "warning", "error"]), help="How much is written to standard error.",
 )  # fmt: skip
@@ -173,6 +179,7 @@ def run(
     links: Path | None,
     public_url: str | None,
     tag_keys: Path | None,
+    retention: str | None,
     log_level: str,
     clock: Clock,
 ) -> None:
@@ -191,6 +198,7 @@ def run(
         links=links,
         public_url=public_url or "",
         tag_keys=tag_keys,
+        retention=retention or "",
     )
     _run(_serve(settings))
 
@@ -453,6 +461,36 @@ async def _restore(file: Path, target: str) -> BackedUp:
         return await restore(file, after, _told)
     finally:
         await after.close()
+
+
+@store.command("purge")
+@click.option(
+    "--database", envvar="PATROL_DATABASE", show_envvar=True, default=_DEFAULT.database, show_default=True
+)
+@click.option(
+    "--retention", "given", envvar="PATROL_RETENTION", show_envvar=True, default="",
+    help="For how many days records are kept, where not as usual: patrol=90,incidents=forever.",
+)  # fmt: skip
+@click.option("--by", help="Who does it, for the record; the user of this machine if left out.")
+def store_purge(database: str, given: str, by: str | None) -> None:
+    """Remove records whose time is over; the hash chain still holds, and says so.
+
+    The service does it each day by itself. By hand the gateway must be stopped.
+    """
+    removed = _run(_purge(database, given, by or getpass.getuser()))
+    for table, count in sorted(removed.items()):
+        click.echo(f"{table}: {count}")
+    click.echo(f"{sum(removed.values())} records removed.")
+
+
+async def _purge(database: str, given: str, by: str) -> dict[str, int]:
+    days = retention.parse(given)
+    store = await open_store(database, alone=True, existing=True)
+    try:
+        before = retention.before(days, SYSTEM_CLOCK.now())
+        return await store.purge(before, SYSTEM_CLOCK.now, by, "command line")
+    finally:
+        await store.close()
 
 
 def _tell_of(done: BackedUp, file: Path) -> None:

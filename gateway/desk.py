@@ -21,7 +21,7 @@ from gateway.ingest.doors import SiteDoors
 from gateway.ingest.records import AnyRecord, RefusedError, decode, make_fact
 from gateway.register import read_authorities, read_explanations
 from gateway.shapes import alert_from_json, alert_json, notice_json, occurrence_json, silence_from_json
-from gateway.store.port import ActionRow, AlertRow, Commit, FactRow, NoticeRow, Store, VerdictRow
+from gateway.store.port import ActionRow, AlertRow, Commit, FactRow, Kind, NoticeRow, Store, VerdictRow
 
 LOOK_BACK_MS: Final = 40 * 86_400_000
 """How much of the past is read at the start: the longest common period, a month, and some days."""
@@ -62,6 +62,11 @@ class Desk:
         judged_from = start + WARM_UP_MS if start > begin else begin
         signed_from = max(begin, start + LOOK_BACK_MS - RECORDS_BACK_MS)
         records_from = signed_from + RECORDS_WARM_UP_MS if signed_from > begin else begin
+        purged = await store.purged_before()
+        # What was removed proves nothing any more: a record that comes in now from before it judges nothing again.
+        judged_purged = max(purged.get(Kind.PATROL, 0), purged.get(Kind.INCIDENTS, 0))
+        judged_from = max(judged_from, judged_purged + WARM_UP_MS)
+        records_from = max(records_from, purged.get(Kind.RECORDS, 0) + RECORDS_WARM_UP_MS)
         kept = await store.alerts(site, since=now - KEEP_CLOSED_MS, limit=_ALL)
         alerts = [alert_from_json(shape) for shape in kept]
         excuses = await store.actions(site, records_from, what=("excuse",))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway import sitefile
+from gateway import retention, sitefile
 from gateway.clock import Clock
 from gateway.domain.plan import Plan
 from gateway.engine import Engine
@@ -61,6 +61,7 @@ class Service:
         self.lines: Lines | None = None
         self.foreign: Foreign
         self._ticking: asyncio.Task[None] | None = None
+        self._purging: asyncio.Task[None] | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Service:
@@ -80,6 +81,7 @@ class Service:
         tag_keys = load_tag_keys(settings.tag_keys) if settings.tag_keys is not None else None
         if settings.links is not None:
             self.links = load_links(settings.links)
+        days = retention.parse(settings.retention)
         settings.data.mkdir(parents=True, exist_ok=True)
         self.store = await open_store(settings.database, alone=True)
         self.engine = Engine(self.store, self.clock, tag_keys=tag_keys)
@@ -101,6 +103,9 @@ class Service:
         self.courier = Courier(self.store, self.engine, self.clock, channels, settings.link_base)
         await self.courier.start()
         self._ticking = asyncio.create_task(self.foreign.run(), name="foreign devices")
+        self._purging = asyncio.create_task(
+            retention.purge_daily(self.store, self.clock, days), name="retention"
+        )
         if address is not None:
             self.endpoint = Endpoint(
                 self.foreign.receive,
@@ -206,8 +211,9 @@ class Service:
             await self.lines.close()
         if self.endpoint is not None:
             await self.endpoint.close()
-        if self._ticking is not None:
-            self._ticking.cancel()
+        for task in (self._ticking, self._purging):
+            if task is not None:
+                task.cancel()
         if hasattr(self, "courier"):
             await self.courier.stop()
         if self._running is not None:

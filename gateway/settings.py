@@ -29,6 +29,7 @@ class Settings:
     links: Path | None = None
     public_url: str = ""
     tag_keys: Path | None = None
+    retention: str = ""
 
     @property
     def link_base(self) -> str:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+import msgspec
 
 from gateway.store.chain import GENESIS, link
 from gateway.store.port import Fault
+from gateway.store.purging import PURGE, digest_of_purge
 from gateway.store.schema import CHAINED
 from gateway.store.writing import digest_of
 
 Row = tuple[Any, ...]
+
+
+_REMOVED: Final = "SELECT commit_no, record, digest FROM purged WHERE tbl = ? ORDER BY commit_no, record"
 
 
 class View(Protocol):
@@ -45,9 +51,10 @@ class _Ahead:
 async def check(view: View) -> tuple[int, list[Fault]]:
     """How many commits there are, and where the chain does not hold or something else is shown."""
     records = {
-        table: _Ahead(view.pages(f"SELECT commit_no, {columns} FROM {table} ORDER BY commit_no, id"))
+        table: _Ahead(view.pages(f"SELECT commit_no, id, {columns} FROM {table} ORDER BY commit_no, id"))
         for table, columns in CHAINED.items()
     }
+    removed = {table: _Ahead(view.pages(_REMOVED, (table,))) for table in CHAINED}
     faults: list[Fault] = []
     previous, expected, count = GENESIS, 1, 0
     async for page in view.pages("SELECT number, at, hash FROM commits ORDER BY number"):
@@ -57,22 +64,54 @@ async def check(view: View) -> tuple[int, list[Fault]]:
                 faults.append(Fault(number, f"commit {expected} is not there"))
             digests: list[bytes] = []
             for table, ahead in records.items():
+                found: list[tuple[int, bytes]] = []
                 async for row in ahead.up_to(number):
                     if row[0] < number:
                         faults.append(_orphan(table, row))
-                    digests.append(digest_of(table, row[1:]))
+                    found.append((row[1], digest_of(table, row[2:])))
+                async for row in removed[table].up_to(number):
+                    if row[0] < number:
+                        faults.append(_orphan(table, row))
+                    found.append((row[1], row[2]))
+                digests += [digest for _, digest in sorted(found)]
             if link(previous, number, at, digests) != hash_:
                 faults.append(Fault(number, "its records are not those that were written"))
             previous, expected = hash_, number + 1
-    for table, ahead in records.items():
+    for table, ahead in (*records.items(), *removed.items()):
         async for row in ahead.up_to(None):
             faults.append(_orphan(table, row))
             break
-    return count, faults + await _shown_otherwise(view)
+    return count, faults + await _purged_otherwise(view) + await _shown_otherwise(view)
 
 
 def _orphan(table: str, row: Row) -> Fault:
     return Fault(row[0], f"{table} has a record of a commit that is not there")
+
+
+async def _purged_otherwise(view: View) -> list[Fault]:
+    """Where something was removed by no purge, or otherwise than the purge says."""
+    said = {
+        row[0]: msgspec.json.decode(row[1]).get("digest")
+        async for page in view.pages("SELECT commit_no, body FROM actions WHERE what = ?", (PURGE,))
+        for row in page
+    }
+    faults: list[Fault] = []
+    removed: list[tuple[str, int, int, bytes]] = []
+    act: int | None = None
+
+    def end() -> None:
+        if act is not None and said.pop(act, None) != digest_of_purge(removed):
+            faults.append(Fault(act, "it has removed other records than it says"))
+        removed.clear()
+
+    async for page in view.pages("SELECT act, tbl, commit_no, record, digest FROM purged ORDER BY act"):
+        for row in page:
+            if row[0] != act:
+                end()
+                act = row[0]
+            removed.append((row[1], row[2], row[3], row[4]))
+    end()
+    return faults + [Fault(number, "what it has removed is not there any more") for number in said]
 
 
 async def _shown_otherwise(view: View) -> list[Fault]:

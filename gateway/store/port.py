@@ -7,8 +7,9 @@ Instants are ms since the epoch, UTC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol
 
 Json = dict[str, Any]
@@ -18,6 +19,16 @@ FOREVER: Final = 1 << 62
 
 class StoreError(Exception):
     """The store cannot do what was asked; the message says what is wrong and what to do."""
+
+
+class Kind(StrEnum):
+    """The kinds of record that are kept for times of their own."""
+
+    PATROL = "patrol"  # scans, heartbeats, rounds, states of devices
+    VEHICLES = "vehicles"  # authorities of vehicles and visitors
+    CAR_PARK = "car_park"  # events at barriers, and what people said of them
+    INCIDENTS = "incidents"  # calls, reports, alerts, notices, and what people did about them
+    RECORDS = "records"  # signatures, the records that they prove, excuses
 
 
 class FactRow(NamedTuple):
@@ -148,6 +159,29 @@ class DeliveryRow(NamedTuple):
     delivered_at: int | None = None
 
 
+class PurgedRow(NamedTuple):
+    """A record that is removed: what is kept of it, so that the chain can be worked out."""
+
+    table: str
+    commit: int
+    record: int  # its number in its table
+    digest: bytes
+
+
+class FreedRow(NamedTuple):
+    """Numbers of facts that are removed, `first` to `last`: they were heard, and are not taken in again."""
+
+    site: str
+    device: str
+    boot: str
+    first: int
+    last: int
+    record: (
+        int  # the number of the one of them that was stored first, which stands for its place among the boots
+    )
+    received_at: int  # of that one
+
+
 @dataclass(slots=True)
 class Commit:
     """What is written in one transaction. `alive`: written even if it holds nothing, as a sign of life."""
@@ -164,6 +198,8 @@ class Commit:
     blind: list[BlindRow] = field(default_factory=list)
     refused: list[RefusedRow] = field(default_factory=list)
     cleared: list[int] = field(default_factory=list)  # quarantine entries that were replayed
+    purged: list[PurgedRow] = field(default_factory=list)
+    freed: list[FreedRow] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(
@@ -357,6 +393,17 @@ class Store(Protocol):
 
         What is shown of occurrences and alerts must be what the chain says of them last.
         """
+
+    async def purge(
+        self, before: Mapping[Kind, int], now: Callable[[], int], by: str, origin: str = ""
+    ) -> dict[str, int]:
+        """Remove what is older than these instants (ms), and say how many records, by table; the chain still holds.
+
+        It is many commits, between which others are written. `by`, `origin`: who does it, from where.
+        """
+
+    async def purged_before(self) -> dict[Kind, int]:
+        """Of each kind, before which instant (ms) records may have been removed."""
 
     async def close(self) -> None:
         """Finish what is being written, and let go of everything."""

@@ -134,6 +134,8 @@ class PostgresStore(SqlStore):
                     await _put(connection, rows)
                 if found.cleared:
                     await connection.executemany(numbered(CLEAR), found.cleared)
+                for removal, values in found.removals:
+                    await connection.execute(numbered(removal), *values)
                 self._doubt = _Doubt(before, _State(found.head, commit.at))
             self._state, self._doubt = self._doubt.after, None
 

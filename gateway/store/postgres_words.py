@@ -23,6 +23,13 @@ _WORDS: Final = (
     (r"\bTEXT\b", 'TEXT COLLATE "C"'),
     (r"\bBLOB\b", "BYTEA"),
     (r"\) WITHOUT ROWID", ")"),
+    (r"DROP TRIGGER (\w+)_never_delete", r"DROP TRIGGER \1_never_delete ON \1"),
+    (
+        r"BEFORE DELETE ON (\w+) WHEN NOT EXISTS\s+\([^)]*\)\s+BEGIN SELECT RAISE\(ABORT, ('[^']*')\); END",
+        r"BEFORE DELETE  ON \1 FOR EACH ROW EXECUTE FUNCTION refuse_unless_purged(\2); "
+        r"CREATE TRIGGER \1_never_truncate BEFORE TRUNCATE ON \1 "
+        r"FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(\2)",
+    ),
     (r"BEFORE DELETE ON", "BEFORE DELETE OR TRUNCATE ON"),
     (
         r"BEGIN SELECT RAISE\(ABORT, ('[^']*')\); END",
@@ -41,9 +48,21 @@ _PRELUDE: Final = """
 """What the steps need: `instr` as SQLite has it, and what the triggers call."""
 
 
+_FUNCTIONS: Final = {
+    3: """
+    CREATE FUNCTION refuse_unless_purged() RETURNS TRIGGER LANGUAGE PLPGSQL AS $$ BEGIN
+        IF EXISTS (SELECT 1 FROM purged WHERE tbl = TG_TABLE_NAME AND commit_no = OLD.commit_no AND record = OLD.id)
+        THEN RETURN OLD; END IF;
+        RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'restrict_violation'; END $$;
+    """,
+}
+"""What a step needs beside its own words, by the number of steps before it."""
+
+
 def steps(version: int | None) -> str:
     """The statements that lead from a version to this program's; None: from nothing."""
-    later = "".join(STEPS[version or 0 :])
+    first = version or 0
+    later = "".join(_FUNCTIONS.get(number, "") + STEPS[number] for number in range(first, len(STEPS)))
     for pattern, word in _WORDS:
         later = re.sub(pattern, word, later)
     begin = _PRELUDE if version is None else ""

@@ -112,18 +112,31 @@ class Reading(ABC):
             "SELECT seq FROM facts WHERE site = ? AND device = ? AND boot = ? ORDER BY seq",
             (site, device, boot),
         )
-        return [row[0] for row in rows]
+        freed = await self._query(
+            "SELECT first, last FROM freed WHERE site = ? AND device = ? AND boot = ?", (site, device, boot)
+        )
+        if not freed:
+            return [row[0] for row in rows]
+        return sorted(
+            [row[0] for row in rows] + [seq for first, last in freed for seq in range(first, last + 1)]
+        )
 
     async def boots(self) -> list[BootRow]:
         rows = await self._query(
-            "SELECT site, device, boot, records, high, (SELECT received_at FROM facts WHERE id = first) FROM "
-            "(SELECT site, device, boot, count(*) AS records, max(seq) AS high, min(id) AS first FROM facts "
-            "GROUP BY site, device, boot) AS boots ORDER BY first"
+            "SELECT site, device, boot, records, high, coalesce((SELECT received_at FROM facts WHERE id = began), "
+            "(SELECT min(received_at) FROM freed WHERE record = began)) FROM "
+            "(SELECT site, device, boot, CAST(sum(records) AS BIGINT) AS records, max(high) AS high, "
+            "min(began) AS began FROM "
+            "(SELECT site, device, boot, count(*) AS records, max(seq) AS high, min(id) AS began FROM facts "
+            "GROUP BY site, device, boot UNION ALL "
+            "SELECT site, device, boot, last - first + 1, last, record FROM freed) AS runs "
+            "GROUP BY site, device, boot) AS boots ORDER BY began"
         )
         refused = await self._query(
             "SELECT site, device, boot, 0, 0, min(first_at) FROM quarantine AS kept "
             "WHERE seq IS NOT NULL AND cleared_at IS NULL AND NOT EXISTS (SELECT 1 FROM facts WHERE "
-            "site = kept.site AND device = kept.device AND boot = kept.boot) "
+            "site = kept.site AND device = kept.device AND boot = kept.boot) AND NOT EXISTS (SELECT 1 FROM freed "
+            "WHERE site = kept.site AND device = kept.device AND boot = kept.boot) "
             "GROUP BY site, device, boot ORDER BY min(id)"
         )
         for boot in refused:

@@ -129,6 +129,37 @@ STEPS: Final = (
     CREATE INDEX facts_tapped ON facts (site, tap) WHERE tap IS NOT NULL;
     CREATE INDEX actions_by_what ON actions (site, what, at);
     """,
+    """
+    CREATE TABLE purged (
+        act INTEGER NOT NULL, tbl TEXT NOT NULL, commit_no INTEGER NOT NULL, record INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        PRIMARY KEY (tbl, commit_no, record)
+    ) WITHOUT ROWID;
+    CREATE INDEX purged_by_act ON purged (act);
+    CREATE TABLE freed (
+        site TEXT NOT NULL, device TEXT NOT NULL, boot TEXT NOT NULL,
+        first INTEGER NOT NULL, last INTEGER NOT NULL, record INTEGER NOT NULL, received_at INTEGER NOT NULL,
+        PRIMARY KEY (site, device, boot, first)
+    ) WITHOUT ROWID;
+    CREATE INDEX freed_by_record ON freed (record);
+    """
+    + "".join(
+        f"""
+    CREATE TRIGGER {table}_never_{change.lower()} BEFORE {change} ON {table}
+        BEGIN SELECT RAISE(ABORT, 'records of {table} are never changed or deleted'); END;
+    """
+        for table in ("purged", "freed")
+        for change in ("UPDATE", "DELETE")
+    )
+    + "".join(
+        f"""
+    DROP TRIGGER {table}_never_delete;
+    CREATE TRIGGER {table}_only_purged BEFORE DELETE ON {table} WHEN NOT EXISTS
+        (SELECT 1 FROM purged WHERE tbl = '{table}' AND commit_no = OLD.commit_no AND record = OLD.id)
+        BEGIN SELECT RAISE(ABORT, 'records of {table} are never changed or deleted'); END;
+    """
+        for table in ("facts", "verdicts", "alert_changes", "device_states", "actions", "notices")
+    ),
 )
 
 CHAINED: Final = {

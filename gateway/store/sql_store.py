@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from gateway.store.checking import View, check
-from gateway.store.port import Commit, DeliveryRow, FactRow, Fault, StoreError
+from gateway.store.port import Commit, DeliveryRow, FactRow, Fault, Kind, StoreError
+from gateway.store.purging import purged_before, purges
 from gateway.store.reading import Reading
 from gateway.store.tables import Table
 from gateway.store.writing import Head, Rows, replacing
@@ -67,6 +69,18 @@ class SqlStore(Reading):
             await self._replace(
                 replacing("deliveries", list({(row.notice, row.channel): row for row in rows}.values()))
             )
+
+    async def purge(
+        self, before: Mapping[Kind, int], now: Callable[[], int], by: str, origin: str = ""
+    ) -> dict[str, int]:
+        removed: Counter[str] = Counter()
+        async for commit in purges(self, before, now, by, origin):
+            await self.commit(commit)
+            removed.update(row.table for row in commit.purged)
+        return dict(removed)
+
+    async def purged_before(self) -> dict[Kind, int]:
+        return await purged_before(self)
 
     async def head(self) -> Head:
         """The last link of the chain."""

@@ -113,6 +113,8 @@ class SqliteStore(SqlStore):
             for rows in found.rows:
                 self._insert(rows)
             self._writer.executemany(CLEAR, found.cleared)
+            for removal, values in found.removals:
+                self._writer.execute(removal, values)
 
         self._transaction(work)
         self._head = found.head

@@ -20,6 +20,23 @@ _KEPT_PAYLOAD: Final = 1 << 20
 CLEAR: Final = "UPDATE quarantine SET cleared_at = ? WHERE id = ?"
 
 
+_PURGED: Final = "(SELECT record FROM purged WHERE act = ? AND tbl = ?)"
+
+_SHOWN_OF: Final = {
+    # What is shown of a thing goes with the last that was written of it.
+    "verdicts": (
+        "DELETE FROM occurrences WHERE (site, occurrence, at, body) IN "
+        f"(SELECT site, occurrence, at, body FROM verdicts WHERE id IN {_PURGED})",
+    ),
+    "alert_changes": (
+        "DELETE FROM alerts WHERE (alert, at, body) IN "
+        f"(SELECT alert, at, body FROM alert_changes WHERE id IN {_PURGED})",
+    ),
+    "notices": (f"DELETE FROM deliveries WHERE notice IN (SELECT key FROM notices WHERE id IN {_PURGED})",),
+}
+"""What is removed before the records of a table."""
+
+
 class Head(NamedTuple):
     """The last link of the chain."""
 
@@ -44,6 +61,8 @@ class Written(NamedTuple):
     rows: list[Rows]
     cleared: list[tuple[int, int]]
     """For `CLEAR`."""
+    removals: list[tuple[str, tuple[Any, ...]]]
+    """Statements that remove records whose digests are among the rows."""
 
 
 def digest_of(table: str, values: tuple[Any, ...]) -> bytes:
@@ -77,10 +96,19 @@ def written(commit: Commit, head: Head) -> Written:
         replacing("alerts", list({row.id: row for row in commit.alerts}.values())),
         _series(commit),
         _quarantine(commit),
+        Rows("purged", "act, tbl, commit_no, record, digest", [(number, *row) for row in commit.purged]),
+        Rows("freed", tables()["freed"].all_columns, commit.freed),
         replacing("signs", [("alive", commit.at)]),
     ]
     return Written(
-        head, [each for each in found if each.rows], [(commit.at, entry) for entry in commit.cleared]
+        head,
+        [each for each in found if each.rows],
+        [(commit.at, entry) for entry in commit.cleared],
+        [
+            (removal, (number, table))
+            for table in sorted({row.table for row in commit.purged})
+            for removal in (*_SHOWN_OF.get(table, ()), f"DELETE FROM {table} WHERE id IN {_PURGED}")
+        ],
     )
 
 

@@ -65,10 +65,12 @@ MAY_KNOW = {
     "web": {"acts", "clock", "desk", "domain", "engine", "gate_acts", "ingest", "instants", "ledger_shapes",
             "register", "service", "settings", "shapes", "sitefile", "store"},
     "notify": {"clock", "domain", "engine", "instants", "shapes", "store"},
+    "retention": {"clock", "store"},
     "replay": {"desk", "domain", "instants", "shapes", "sitefile", "store"},
     "settings": {"clock"},
     "links": {"domain", "ingest", "sitefile"},
-    "service": {"clock", "desk", "domain", "engine", "ingest", "links", "notify", "settings", "sitefile", "store"},
+    "service": {"clock", "desk", "domain", "engine", "ingest", "links", "notify", "retention", "settings", "sitefile",
+                "store"},
 }  # fmt: skip
 """Which parts of the gateway a part may import. Those that are not named put others together, and nobody knows them."""
 

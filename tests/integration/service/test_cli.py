@@ -24,7 +24,7 @@ from gateway.store.sqlite import SqliteStore
 from tests.integration.service.broker import free_port
 from tests.integration.service.process import PROGRAM, Ended, Gateway, command, environment
 from tests.integration.service.yard import ENROLLED, NEW_TAG, SHED, YARD, encode, record, stored, until
-from tests.unit.store.backends import alert, fact, verdict
+from tests.unit.store.backends import alert, fact, plan, verdict
 
 
 def check_refusal(ended: Ended, *words: str) -> None:
@@ -308,6 +308,34 @@ async def test_a_running_service_is_backed_up_and_restored_to_a_second_machine(
     assert f"PATROL_DATABASE={other}" in restored.out
     assert (await command("verify", "--database", other)).out == "1 commits; the chain holds.\n"
     check_refusal(await command("store", "restore", file, "--to", other), "the target is not empty")
+
+
+async def test_old_records_are_purged_by_hand_when_the_gateway_is_stopped(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    check_refusal(await command("store", "purge", "--database", gateway.url), "another patrol-gateway uses")
+    database = f"sqlite:///{tmp_path}/old.sqlite"
+    await fill(tmp_path / "old.sqlite")
+    store = await SqliteStore.open(tmp_path / "old.sqlite")
+    await store.commit(Commit(3, plans=[plan(1)]))
+    await store.close()
+    check_refusal(
+        await command("store", "purge", "--database", database, PATROL_RETENTION="patrol=1"),
+        "PATROL_RETENTION", "at least 45 days",
+    )  # fmt: skip
+    kept = await command("store", "purge", "--database", database, "--retention", "patrol=36500")
+    assert (kept.code, kept.out) == (0, "0 records removed.\n")
+    await store_old(tmp_path / "old.sqlite")
+    done = await command("store", "purge", "--database", database, "--by", "wang-jg")
+    assert (done.code, done.out) == (0, "facts: 2\n2 records removed.\n"), done
+    held = await command("verify", "--database", database)
+    assert (held.code, held.out) == (0, "5 commits; the chain holds.\n")
+
+
+async def store_old(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    await store.commit(Commit(4, facts=[fact(1, 1, boot="b0"), fact(2, 2, boot="b0"), fact(9)]))
+    await store.close()
 
 
 # -- site files

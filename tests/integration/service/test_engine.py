@@ -22,7 +22,7 @@ from gateway.ingest.pen import Pen
 from gateway.ingest.records import decode, to_fact
 from gateway.instants import parse_instant, rfc3339
 from gateway.shapes import occurrence_json
-from gateway.store.port import AlertRow, Commit, StoreError
+from gateway.store.port import AlertRow, Commit, Kind, PlanRow, StoreError
 from gateway.store.sqlite import SqliteStore
 from tests.integration.service.yard import (
     ENROLLED,
@@ -606,6 +606,44 @@ async def test_a_backlog_from_before_what_is_in_memory_is_judged_after_a_start(s
         await post.begun()
         rounds = await post.store.occurrences("yard", "round", at - HOUR, at + 1)
         assert max(len(each["facts"]) for each in rounds) == 2
+
+
+async def test_a_fact_from_before_what_was_purged_is_stored_and_accuses_nobody(station: Station) -> None:
+    now, day = BEGIN + 120 * 24 * HOUR, 24 * HOUR
+    async with station.open() as post:
+        await post.store.commit(Commit(BEGIN, plans=[PlanRow("yard", 1, BEGIN, BEGIN, YARD)]))
+        await post.take(*scans(1, BEGIN, SHED, WELL))
+        await post.becomes(BEGIN + 3 * HOUR)
+    async with station.open(at=now) as post:
+        await post.begun()
+        await post.store.purge(dict.fromkeys(Kind, now - 90 * day), post.clock.now, "wang-jg")
+        assert await post.store.occurrences("yard", "round", 0, now - 90 * day) == []
+        known = {each for alert in await post.alerts() for each in alert["occurrences"]}
+        await post.take(*scans(3, now - 95 * day, SHED, WELL, clock="synced"))
+        assert len(await post.store.facts("yard", now - 96 * day, now - 94 * day)) == 2
+        assert await post.store.occurrences("yard", "round", 0, now - 90 * day) == []
+        accused = {each for alert in await post.alerts() for each in alert["occurrences"]} - known
+        assert all(int(each.rpartition("@")[2].partition(".")[0]) >= now - 88 * day for each in accused)
+        again = await Desk.rebuild(station.plans, post.store, now, since=now - 95 * day)
+        changes = again.watch.step(now)
+        assert (changes.verdicts, changes.alerts) == ([], [])
+        assert (await post.store.verify())[1] == []
+
+
+async def test_a_record_that_was_purged_is_a_repeat_when_it_is_sent_again(station: Station) -> None:
+    now = BEGIN + 120 * 24 * HOUR
+    async with station.open() as post:
+        await post.store.commit(Commit(BEGIN, plans=[PlanRow("yard", 1, BEGIN, BEGIN, YARD)]))
+        await post.take(*scans(1, BEGIN, SHED, WELL, SHED))
+    async with station.open(at=now) as post:
+        await post.take(*scans(4, now, SHED))
+        assert await post.store.purge({Kind.PATROL: now - HOUR}, post.clock.now, "wang-jg") == {"facts": 3}
+    async with station.open() as post:
+        await post.take(*scans(1, BEGIN, SHED, WELL, SHED))
+        assert post.engine.intake.counts["duplicates"] == 3
+        door = post.engine.desks["yard"].doors.by_device["scanner-1"]
+        assert door.hearing.boots["b1"].high == 4  # nothing is missing, so nothing is waited for
+        assert [row.seq for _, row in await post.store.facts("yard", 0, now + 1)] == [4]
 
 
 def _first_fact(records: list[Json], now: int) -> Any:
