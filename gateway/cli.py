@@ -203,6 +203,29 @@ def run(
     _run(_serve(settings))
 
 
+def _doctor(**given: Any) -> None:
+    # Not above: no other command needs it.
+    from gateway import doctor
+
+    files = tuple(Path(name) for path in given.pop("sites") for name in str(path).split(",") if name)
+    settings = Settings(sites=files, **{name: value for name, value in given.items() if value is not None})
+    found = _run(doctor.examine(settings))
+    for line in doctor.lines(found):
+        click.echo(line)
+    sys.exit(1 if any(each.wrong for each in found) else 0)
+
+
+main.add_command(
+    click.Command(
+        "doctor",
+        params=run.params,
+        callback=_doctor,
+        help="Find what is wrong with the settings of `run` and with this machine; exit 1 when something is. "
+        "Run it with the settings and as the user of the service. Nothing is changed.",
+    )
+)
+
+
 async def _serve(settings: Settings) -> None:
     # Not above: the web takes half a second to load, and most commands do without.
     from gateway.web.server import WebServer

@@ -20,18 +20,23 @@ async def open_store(url: str, *, alone: bool = False, existing: bool = False) -
     `alone`: for a process that is the only one to write, until the store is closed. `existing`: what is not there
     is not made. Raises `StoreError` in words for whoever wrote the URL, without the password in it.
     """
-    if url.startswith(_POSTGRES):
+    if is_postgres(url):
         # Not above: an estate's small computer never needs it, and it takes a tenth of a second to load.
         from gateway.store.postgres import PostgresStore
 
         return await PostgresStore.open(url, alone=alone, existing=existing)
-    path = _path(url)
+    path = sqlite_path(url)
     if existing and not path.is_file():
         raise StoreError(f"there is no database {path}; name one with --database or PATROL_DATABASE")
     return await SqliteStore.open(path, alone=alone)
 
 
-def _path(url: str) -> Path:
+def is_postgres(url: str) -> bool:
+    return url.startswith(_POSTGRES)
+
+
+def sqlite_path(url: str) -> Path:
+    """The file that a URL of an embedded store means. Raises `StoreError` for one that means no store."""
     if not url.startswith(_SQLITE) or len(url) == len(_SQLITE):
         raise StoreError(
             f"PATROL_DATABASE: {without_password(url)!r} is not understood; write sqlite:///path/to/file.sqlite "

@@ -66,6 +66,7 @@ MAY_KNOW = {
             "register", "service", "settings", "shapes", "sitefile", "store"},
     "notify": {"clock", "domain", "engine", "instants", "shapes", "store"},
     "retention": {"clock", "store"},
+    "doctor": {"ingest", "links", "notify", "retention", "settings", "sitefile", "store"},
     "replay": {"desk", "domain", "instants", "shapes", "sitefile", "store"},
     "settings": {"clock"},
     "links": {"domain", "ingest", "sitefile"},

@@ -286,6 +286,21 @@ async def test_a_running_service_can_be_verified(gateway: Gateway) -> None:
     assert (ended.code, ended.out) == (0, "1 commits; the chain holds.\n")
 
 
+# -- the doctor
+
+
+async def test_the_doctor_looks_at_a_gateway_that_runs_and_tells_what_is_wrong(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    seen = await command("doctor", **gateway.settings)
+    assert f"ok: addresses (a patrol-gateway runs at http://127.0.0.1:{gateway.http})" in seen.out
+    assert "ok: database" in seen.out
+    wrong = await command("doctor", **{**gateway.settings, "PATROL_SITES": f"{tmp_path}/none.yaml"})
+    assert (wrong.code, wrong.err) == (1, "")
+    assert re.search(r"^wrong: site file .*none.yaml: .*No such file", wrong.out, re.MULTILINE)
+    assert re.search(r"^\d of \d+ are wrong\.$", wrong.out, re.MULTILINE)
+
+
 # -- backups
 
 
