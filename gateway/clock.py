@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,30 @@ class Clock:
 
     def __str__(self) -> str:
         return f"{self.start},{self.anchor},{self.speed:g}"
+
+
+SMALLEST_STEP_MS: Final = 10_000
+"""A smaller step of the clock is what a time server does in its ordinary work, and costs no verdict."""
+
+
+class ClockWatch:
+    """Notices when somebody sets the clock, or the machine was asleep: it moved otherwise than time went by."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = self._measured()
+
+    def _measured(self) -> float:
+        return self._clock.now() - self._clock.elapsed() * 1000 * self._clock.speed
+
+    def step(self) -> int:
+        """By how much the clock was set since it was looked at last (ms, forward is positive); 0 when it was not."""
+        ahead = self._measured()
+        step = round(ahead - self._ahead)
+        if abs(step) < SMALLEST_STEP_MS * self._clock.speed:
+            return 0
+        self._ahead = ahead
+        return step
 
 
 SYSTEM_CLOCK = Clock()

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from gateway.clock import Clock
+from gateway.clock import Clock, ClockWatch
 from gateway.desk import Desk
 from gateway.domain.alert import AlertKind
 from gateway.domain.alerts import AlertBook
@@ -89,6 +89,7 @@ class Engine:
         clock: Clock,
         send_down: SendDown | None = None,
         tag_keys: KeyRing | None = None,
+        clock_watch: ClockWatch | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -120,6 +121,9 @@ class Engine:
         self._problem = ""  # why not, for people
         self.deaf_since: int | None = None
         """Since when no device can be heard (ms); None when they can."""
+        self._clock_watch = clock_watch
+        self.clock_step: tuple[int, float] | None = None
+        """The last step of the clock: by how much (ms), and when (elapsed time, s)."""
         self._signed_at = 0.0  # elapsed time of the last commit (s)
         self._stopping = False
 
@@ -393,6 +397,7 @@ class Engine:
         now = self.clock.now()
         self.stepped_at = asyncio.get_running_loop().time()
         work = Work(Commit(now))
+        self._note_clock_step(work, now)
         if self._inbox:
             batch = [self._inbox.popleft() for _ in range(min(BATCH, len(self._inbox)))]
             repeats = self.intake.counts["duplicates"]
@@ -438,6 +443,21 @@ class Engine:
                     del self._wakes[site]
                     self.advance(site, (), work, now)
         return work
+
+    def _note_clock_step(self, work: Work, now: int) -> None:
+        """The clock was set: nobody could be heard in the time that it has skipped, and no miss is certain there.
+
+        Set back, deadlines that were judged stay judged, and the others come at their time by the clock.
+        """
+        step = self._clock_watch.step() if self._clock_watch is not None else 0
+        if not step:
+            return
+        self.clock_step = step, self.clock.elapsed()
+        log.error("the clock was set %s by %d s", "forward" if step > 0 else "back", abs(step) // 1000)
+        if step > 0:
+            work.commit.blind.append(BlindRow(now - step, now, "clock"))
+            for desk in self.desks.values():
+                desk.watch.deaf(now - step, now, now)
 
     def _is_backlog(self, taken: Taken) -> bool:
         """Whether something comes in that happened before the start. What happens now holds nothing up."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import retention, sitefile
-from gateway.clock import Clock
+from gateway.clock import Clock, ClockWatch
 from gateway.domain.plan import Plan
 from gateway.engine import Engine
 from gateway.ingest.bridge import Bridges
@@ -38,6 +38,10 @@ LARGEST_PACKET = 8 << 20
 """Larger than any payload that is taken in (bytes), so that one that is too large is kept to be looked at."""
 
 BROKER_FILTERS = ("patrol/v1/+/+/up", "patrol/v1/+/+/state")
+
+
+CLOCK_STEP_SHOWN_S = 600.0
+"""For so long health tells that the clock was set (s)."""
 
 
 class ServiceError(Exception):
@@ -84,7 +88,7 @@ class Service:
         days = retention.parse(settings.retention)
         settings.data.mkdir(parents=True, exist_ok=True)
         self.store = await open_store(settings.database, alone=True)
-        self.engine = Engine(self.store, self.clock, tag_keys=tag_keys)
+        self.engine = Engine(self.store, self.clock, tag_keys=tag_keys, clock_watch=ClockWatch(self.clock))
         address = settings.embedded_address
         try:
             self.foreign = Foreign(
@@ -203,7 +207,16 @@ class Service:
         if self._running is None or self._running.done():
             return "the engine has stopped"
         behind = asyncio.get_running_loop().time() - self.engine.stepped_at
-        return f"the engine has not moved for {behind:.0f} s" if behind > 5 else None
+        if behind > 5:
+            return f"the engine has not moved for {behind:.0f} s"
+        if self.engine.clock_step is not None:
+            step, at = self.engine.clock_step
+            if self.clock.elapsed() - at < CLOCK_STEP_SHOWN_S:
+                way = "forward" if step > 0 else "back"
+                return (
+                    f"the clock was set {way} by {abs(step) // 1000} s: see that a time server keeps it right"
+                )
+        return None
 
     async def _stop(self) -> None:
         """In the order in which things flow: no new deliveries, what has come in is stored, the store is closed."""

@@ -128,7 +128,7 @@ class BlindRow(NamedTuple):
 
     since: int
     until: int
-    cause: str  # down, cut_off
+    cause: str  # down, cut_off, clock
 
 
 class NoticeRow(NamedTuple):

@@ -436,7 +436,7 @@ class Blind(Shape):
 
     since: TimeText
     until: TimeText | None = Field(description="Null while it lasts.")
-    cause: Literal["down", "cut_off"]
+    cause: Literal["down", "cut_off", "clock"]
 
 
 class Item(Shape):

@@ -133,7 +133,7 @@ def open_channels(settings: Settings, folder: Path) -> Settings:
 
 WRONG = {
     "no database": (wrong_database, "database: the database .*diary.sqlite cannot be written to: .*not a database"),
-    "a database of no known kind": (lambda s, f: but(s, database="mysql://h/d"), "database: PATROL_DATABASE: .*not under"),
+    "a database of no kind": (lambda s, f: but(s, database="mysql://h/d"), "database: PATROL_DATABASE: "),
     "a site file": (wrong_site, "site file .*wrong.yaml: .*did you mean Asia/Shanghai"),
     "a missing site file": (lambda s, f: but(s, sites=(f / "x.yaml",)), "site file .*x.yaml: .*No such file"),
     "keys that all may read": (open_keys, "tag keys: .*chmod 600"),
@@ -142,7 +142,7 @@ WRONG = {
         lambda s, f: but(s, broker="embedded://192.0.2.1:1883"), "addresses: PATROL_BROKER: 192.0.2.1:1883: "
     ),
     "an address that is none": (lambda s, f: but(s, http="localhost"), "settings: PATROL_HTTP: 'localhost' is not"),
-    "a broker that does not run": (lambda s, f: but(s, broker="mqtt://127.0.0.1:1"), "broker: mqtt://127.0.0.1:1: .*does it"),
+    "a broker that is off": (lambda s, f: but(s, broker="mqtt://127.0.0.1:1"), "broker: mqtt:.*: does it run"),
     "a broker's address": (lambda s, f: but(s, broker="mqqt://h"), "broker: a broker is written mqtt://"),
     "a file of links that is not there": (lambda s, f: but(s, links=f / "l.toml"), "links: .*l.toml"),
     "a time of keeping": (lambda s, f: but(s, retention="patrol=1"), "retention: PATROL_RETENTION: .*at least 45 days"),

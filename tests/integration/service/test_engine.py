@@ -12,6 +12,7 @@ import pytest
 
 from gateway import engine as engine_module
 from gateway.acts import Acts
+from gateway.clock import ClockWatch
 from gateway.desk import Desk
 from gateway.domain.alerts import WrongStateError
 from gateway.domain.hearing import Hearing
@@ -21,6 +22,8 @@ from gateway.ingest.doors import SiteDoors
 from gateway.ingest.pen import Pen
 from gateway.ingest.records import decode, to_fact
 from gateway.instants import parse_instant, rfc3339
+from gateway.service import Service
+from gateway.settings import Settings
 from gateway.shapes import occurrence_json
 from gateway.store.port import AlertRow, Commit, Kind, PlanRow, StoreError
 from gateway.store.sqlite import SqliteStore
@@ -576,6 +579,104 @@ async def test_a_record_with_mad_clocks_does_not_stop_the_next_start(station: St
         assert len(before) == 1
     async with station.open() as post:
         assert await post.store.facts("yard", 0, BEGIN + 1) == before
+
+
+# -- the clock is set
+
+
+class SetClock(HandClock):
+    """A clock that runs as time goes by, and can be set otherwise. Both are said in ms."""
+
+    gone = 0
+
+    def elapsed(self) -> float:
+        return self.gone / 1000
+
+    def runs(self, ms: int) -> None:
+        self.gone += ms
+        self.at += ms
+
+
+@contextlib.asynccontextmanager
+async def on_a_clock(station: Station) -> AsyncIterator[tuple[Post, SetClock]]:
+    clock = SetClock(BEGIN)
+    station.clock = clock
+    async with station.open() as post:
+        vars(post.engine)["_clock_watch"] = ClockWatch(clock)
+        yield post, clock
+
+
+async def test_an_hour_that_the_clock_skips_accuses_nobody_for_certain_and_is_told(station: Station) -> None:
+    async with on_a_clock(station) as (post, clock):
+        await post.take(record(1, type="status", at=BEGIN))
+        clock.runs(10 * MINUTE)
+        await post.settled()
+        assert post.engine.clock_step is None
+        clock.at += HOUR
+        await post.take(record(2, type="status", at=clock.at))
+        assert post.engine.clock_step == (HOUR, 600.0)
+        begun = BEGIN + 10 * MINUTE
+        assert await post.store.blind(0) == [(begun, begun + HOUR, "clock")]
+        clock.runs(SECOND)
+        await post.settled()
+        rounds = await post.store.occurrences("yard", "round", BEGIN, BEGIN + 1)
+        assert [(each["verdict"], each["reason"]["params"]["blind_s"]) for each in rounds] == [
+            ("unverified", 3000)
+        ]
+        await post.take(*scans(3, begun + HOUR + SECOND, SHED, WELL))
+        facts = await post.store.facts("yard", BEGIN, clock.at + HOUR, type="scan")
+        assert [row.seq for _, row in facts] == [3, 4]
+        assert (await post.store.verify())[1] == []
+
+
+async def test_a_clock_that_is_set_back_loses_nothing_and_judges_nothing_twice(
+    station: Station,
+) -> None:
+    async with on_a_clock(station) as (post, clock):
+        clock.runs(HOUR + SECOND)
+        await post.settled()
+        before = await post.alerts()
+        assert {alert["kind"] for alert in before} == {"round_missed", "radio_not_called"}
+        clock.at -= HOUR
+        await post.take(*scans(1, clock.at, SHED, WELL))
+        assert post.engine.clock_step == (-HOUR, 3601.0)
+        assert await post.store.blind(0) == []
+        clock.runs(HOUR)
+        await post.settled()
+        assert [row.seq for _, row in await post.store.facts("yard", 0, clock.at + 1)] == [1, 2]
+        assert [(each["id"], each["count"]) for each in await post.alerts()] == [
+            (each["id"], each["count"]) for each in before
+        ]
+        clock.runs(HOUR)
+        await post.settled()
+        assert {each["count"] for each in await post.alerts() if each["kind"] == "radio_not_called"} == {2}
+        assert (await post.store.verify())[1] == []
+
+
+async def test_health_tells_for_ten_minutes_that_the_clock_was_set(station: Station) -> None:
+    async with on_a_clock(station) as (post, clock):
+        service = Service(Settings(clock=clock))
+        service.engine, service._running = post.engine, post.task
+        assert service.clockwork_problem() is None
+        clock.at -= HOUR
+        await post.settled()
+        assert "the clock was set back by 3600 s" in (service.clockwork_problem() or "")
+        clock.runs(10 * MINUTE)
+        await post.settled()
+        assert service.clockwork_problem() is None
+
+
+def test_a_clock_that_a_time_server_keeps_right_is_not_told_of() -> None:
+    clock = SetClock(BEGIN)
+    watch = ClockWatch(clock)
+    clock.runs(HOUR)
+    clock.at += 9 * SECOND
+    assert watch.step() == 0
+    clock.at += 2 * SECOND
+    assert watch.step() == 11 * SECOND
+    assert watch.step() == 0
+    clock.at -= HOUR
+    assert watch.step() == -HOUR
 
 
 # -- facts from before what is in memory
