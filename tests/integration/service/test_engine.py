@@ -657,6 +657,7 @@ async def test_health_tells_for_ten_minutes_that_the_clock_was_set(station: Stat
     async with on_a_clock(station) as (post, clock):
         service = Service(Settings(clock=clock))
         service.engine, service._running = post.engine, post.task
+        await post.settled()
         assert service.clockwork_problem() is None
         clock.at -= HOUR
         await post.settled()
