@@ -31,6 +31,10 @@ class Clock:
         """Machine seconds from any point on, never set: for pauses that no speed shortens."""
         return time.monotonic()
 
+    def ahead(self) -> float:
+        """By how much it shows more than the time that went by (ms): it changes when somebody sets the clock."""
+        return self.now() - self.elapsed() * 1000 * self.speed
+
     def seconds_until(self, at: int) -> float:
         """Machine seconds from now until the instant `at` (ms); never negative."""
         return max(0.0, (at - self.now()) / 1000 / self.speed)
@@ -63,14 +67,11 @@ class ClockWatch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._ahead = self._measured()
-
-    def _measured(self) -> float:
-        return self._clock.now() - self._clock.elapsed() * 1000 * self._clock.speed
+        self._ahead = clock.ahead()
 
     def step(self) -> int:
         """By how much the clock was set since it was looked at last (ms, forward is positive); 0 when it was not."""
-        ahead = self._measured()
+        ahead = self._clock.ahead()
         step = round(ahead - self._ahead)
         if abs(step) < SMALLEST_STEP_MS * self._clock.speed:
             return 0

@@ -592,6 +592,9 @@ class SetClock(HandClock):
     def elapsed(self) -> float:
         return self.gone / 1000
 
+    def ahead(self) -> float:
+        return float(self.at - self.gone)
+
     def runs(self, ms: int) -> None:
         self.gone += ms
         self.at += ms
