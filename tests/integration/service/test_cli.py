@@ -61,7 +61,7 @@ class Night:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         ports = ("--http", f"127.0.0.1:{free_port()}", "--mqtt", f"embedded://127.0.0.1:{free_port()}")
-        words = [*PROGRAM, "demo", "--speed", "600", "--exit-at-end", "--data", str(folder), *ports]
+        words = [*PROGRAM, "demo", "--speed", "300", "--exit-at-end", "--data", str(folder), *ports]
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
             self.process = subprocess.Popen(
                 words, env=environment({}), stdin=subprocess.DEVNULL, stdout=out, stderr=err
@@ -82,7 +82,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
 
 async def test_a_night_begins_with_the_address_of_its_dashboard(night: Night) -> None:
     await until(lambda: "Dashboard: http://127.0.0.1:" in night.said())
-    assert "(600 times real time; Ctrl-C ends it)" in night.said()
+    assert "(300 times real time; Ctrl-C ends it)" in night.said()
 
 
 # -- help
@@ -470,9 +470,9 @@ async def test_a_demonstration_takes_other_ports_where_its_own_are_busy(tmp_path
     assert (demo.returncode, err.decode()) == (0, "")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_the_night_is_played_to_its_end_and_scored_without_a_fault(night: Night) -> None:
-    async with asyncio.timeout(150):
+    async with asyncio.timeout(270):
         code = await asyncio.to_thread(night.process.wait)
     out, err = night.said(), night.said("err")
     assert (code, err) == (0, ""), out + err
